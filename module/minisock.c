@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Minisockets: requests (from the SYN to accept()) and what is left of a
+ * connection in TIME_WAIT or, after close(), in FIN_WAIT2. None of it shows
+ * at the tracepoint.
+ */
+#include <linux/tcp.h>
+#include <net/inet_connection_sock.h>
+#include <net/inet_sock.h>
+#include <net/inet_timewait_sock.h>
+#include <net/net_namespace.h>
+#include <net/request_sock.h>
+#include <net/tcp.h>
+#include <net/tcp_states.h>
+
+#include "hooks.h"
+#include "trail.h"
+
+/* ---- requests ---- */
+
+static const struct sock *req_sk(const struct request_sock *req)
+{
+	return (const struct sock *)req;
+}
+
+static void request_fill_conn(struct tcptrail_conn *conn,
+			      const struct request_sock *req, u64 cookie)
+{
+	const struct inet_request_sock *ireq = inet_rsk(req);
+
+	conn_fill(conn, cookie, read_pnet(&ireq->ireq_net), ireq->ireq_family);
+	if (ireq->ireq_family == AF_INET6) {
+		memcpy(conn->saddr, &ireq->ir_v6_loc_addr, sizeof(conn->saddr));
+		memcpy(conn->daddr, &ireq->ir_v6_rmt_addr, sizeof(conn->daddr));
+	} else {
+		conn_set_v4(conn->saddr, ireq->ir_loc_addr);
+		conn_set_v4(conn->daddr, ireq->ir_rmt_addr);
+	}
+	conn->sport = ireq->ir_num;
+	conn->dport = ntohs(ireq->ir_rmt_port);
+	conn->ifindex = ireq->ir_iif;
+}
+
+static void request_birth(const struct sock *listener, struct request_sock *req,
+			  u8 cause, u16 flags)
+{
+	const struct tcp_request_sock *treq = tcp_rsk(req);
+	u64 cookie = trail_cookie(req_sk(req));
+	struct trail_op op;
+
+	trail_open(&op, cookie, TRAIL_FULL);
+	/* A clone made by reuseport migration carries on. */
+	if (op.t)
+		goto out;
+	request_fill_conn(&op.rec.conn, req, cookie);
+	trail_birth(&op, TCP_LISTEN, TCPTRAIL_O_REQUEST,
+		    flags | TCPTRAIL_F_PASSIVE);
+	if (op.t) {
+		op.t->iss = treq->snt_isn;
+		op.t->irs = treq->rcv_isn;
+		op.t->conn.flags |= TCPTRAIL_F_ISS | TCPTRAIL_F_IRS;
+	}
+	op.rec.old = TCP_LISTEN;
+	op.rec.listener = trail_cookie(listener);
+	trail_step(&op, TCP_NEW_SYN_RECV, cause, TRAIL_SIZE_MINI);
+out:
+	trail_close(&op);
+}
+
+/* inet_csk_reqsk_queue_hash_add(listener, req, ...): a SYN was accepted. */
+void request_on_new(const struct sock *listener, struct request_sock *req)
+{
+	if (trail_is_armed() && listener->sk_protocol == IPPROTO_TCP)
+		request_birth(listener, req, TCPTRAIL_C_SYN_IN, 0);
+}
+
+/*
+ * tcp_get_cookie_sock(listener, skb, req, ...): an ACK with a valid SYN cookie
+ * brought back the request that was not kept.
+ */
+void request_on_cookie(const struct sock *listener, struct request_sock *req)
+{
+	if (trail_is_armed() && listener->sk_protocol == IPPROTO_TCP)
+		request_birth(listener, req, TCPTRAIL_C_SYNCOOKIE,
+			      TCPTRAIL_F_SYNCOOKIE);
+}
+
+static bool listener_defers(const struct sock *listener)
+{
+	return READ_ONCE(inet_csk(listener)->icsk_accept_queue.rskq_defer_accept);
+}
+
+static u8 request_timeout_cause(const struct sock *listener,
+				const struct request_sock *req)
+{
+	if (inet_sk_state_load(listener) != TCP_LISTEN)
+		return TCPTRAIL_C_LISTENER_CLOSED;
+	if (inet_rsk(req)->acked && !listener_defers(listener))
+		return TCPTRAIL_C_ACCEPTQ_FULL;
+	return TCPTRAIL_C_SYNACK_TIMEOUT;
+}
+
+/*
+ * __inet_csk_reqsk_queue_drop(listener, req, from_timer): only a reason. It
+ * is also called when the child is made, and when nothing is left to unlink.
+ */
+void request_on_drop(const struct sock *listener, struct request_sock *req,
+		     bool from_timer)
+{
+	if (!trail_is_armed() || !from_timer)
+		return;
+	trail_hint(trail_peek_cookie(req_sk(req)), TRAIL_FULL,
+		   request_timeout_cause(listener, req));
+}
+
+/* tcp_req_err(sk, seq, abort): an ICMP error about a request */
+void request_on_icmp(struct sock *sk, bool abort)
+{
+	if (trail_is_armed() && abort)
+		trail_hint(trail_peek_cookie(sk), TRAIL_FULL,
+			   TCPTRAIL_C_UNREACHABLE);
+}
+
+static u8 request_end_cause(const struct request_sock *req,
+			    const struct trail *t)
+{
+	if (!check_net(read_pnet(&inet_rsk(req)->ireq_net)))
+		return TCPTRAIL_C_NETNS_EXIT;
+	if (t->hint)
+		return t->hint;
+	/* tcp_check_req(): embryonic_reset, the one way that is left */
+	return hooks_active(TCPTRAIL_H_REQ_DROP) ? TCPTRAIL_C_REQ_RESET :
+						   TCPTRAIL_C_UNKNOWN;
+}
+
+/*
+ * tcp_v4_reqsk_destructor(req), tcp_v6_...: it is gone. If a child was made
+ * this is no step; the request has been kept until accept().
+ */
+void request_on_free(struct request_sock *req)
+{
+	u64 cookie = trail_peek_cookie(req_sk(req));
+	struct trail_op op;
+
+	if (!cookie || !trail_is_armed())
+		return;
+	trail_open(&op, cookie, TRAIL_FULL);
+	if (!op.t || !(op.t->objects & TCPTRAIL_O_REQUEST))
+		goto out;
+	if (op.t->state == TCP_NEW_SYN_RECV && !op.t->full)
+		trail_step(&op, TCP_CLOSE, request_end_cause(req, op.t),
+			   TRAIL_SIZE_MINI);
+	trail_put_object(&op, TCPTRAIL_O_REQUEST);
+out:
+	trail_close(&op);
+}
+
+/*
+ * Tracepoint tcp_retransmit_synack: the SYN+ACK goes out again. @sk is the
+ * listener or, for Fast Open, the child.
+ */
+void request_on_rtx(void *data, const struct sock *sk,
+		    const struct request_sock *req)
+{
+	bool listening = sk->sk_state == TCP_LISTEN;
+	const struct sock *id = listening ? req_sk(req) : sk;
+	struct trail_op op;
+
+	if (!trail_is_armed() || sk->sk_protocol != IPPROTO_TCP)
+		return;
+	trail_open(&op, trail_peek_cookie(id), TRAIL_FULL);
+	if (op.t) {
+		if (op.t->synack_rtx < U8_MAX)
+			op.t->synack_rtx++;
+		op.rec.count = op.t->synack_rtx;
+		if (listening && inet_rsk(req)->acked)
+			op.t->conn.flags |= TCPTRAIL_F_REQ_ACKED;
+		if (listening && listener_defers(sk))
+			op.t->conn.flags |= TCPTRAIL_F_DEFER;
+		trail_event(&op, TCPTRAIL_C_SYNACK_RTX, TRAIL_SIZE_MINI);
+	}
+	trail_close(&op);
+}
+
+/* ---- TIME_WAIT and closed FIN_WAIT2 ---- */
+
+static const struct sock *tw_sk(const struct inet_timewait_sock *tw)
+{
+	return (const struct sock *)tw;
+}
+
+static void timewait_fill_conn(struct tcptrail_conn *conn,
+			       const struct inet_timewait_sock *tw, u64 cookie)
+{
+	conn_fill(conn, cookie, twsk_net(tw), tw->tw_family);
+#if IS_ENABLED(CONFIG_IPV6)
+	if (tw->tw_family == AF_INET6) {
+		memcpy(conn->saddr, &tw->tw_v6_rcv_saddr, sizeof(conn->saddr));
+		memcpy(conn->daddr, &tw->tw_v6_daddr, sizeof(conn->daddr));
+	} else
+#endif
+	{
+		conn_set_v4(conn->saddr, tw->tw_rcv_saddr);
+		conn_set_v4(conn->daddr, tw->tw_daddr);
+	}
+	conn->sport = ntohs(tw->tw_sport);
+	conn->dport = ntohs(tw->tw_dport);
+	conn->ifindex = tw->tw_bound_dev_if;
+}
+
+/*
+ * Open the connection of a minisocket; one that nobody has recorded so far
+ * gets a late trail. False: it is not TCP's, and nothing was opened.
+ */
+static bool timewait_open(struct trail_op *op,
+			  const struct inet_timewait_sock *tw)
+{
+	u64 cookie;
+
+	if (!trail_is_armed() ||
+	    tw->tw_dr != &twsk_net(tw)->ipv4.tcp_death_row)
+		return false;
+	cookie = trail_cookie(tw_sk(tw));
+	trail_open(op, cookie, TRAIL_MINI);
+	if (op->t)
+		return true;
+	timewait_fill_conn(&op->rec.conn, tw, cookie);
+	op->rec.conn.flags |= TCPTRAIL_F_MINI;
+	trail_birth(op, READ_ONCE(tw->tw_substate), TCPTRAIL_O_MINI,
+		    TCPTRAIL_F_LATE);
+	op->rec.old = READ_ONCE(tw->tw_substate);
+	return true;
+}
+
+/*
+ * Did the FIN come in the segment that acknowledged ours? tcp_clock_cache is
+ * the time at which the stack began with this segment; if the step to
+ * FIN_WAIT2 is not older, it is part of the same.
+ */
+static bool fin_came_with_ack(const struct trail *t, const struct sock *sk)
+{
+	u64 began;
+
+	if (t->state != TCP_FIN_WAIT2 || !t->nsteps ||
+	    t->nsteps > TCPTRAIL_STEPS)
+		return false;
+	began = ktime_to_ns(ktime_mono_to_any(tcp_sk(sk)->tcp_clock_cache,
+					      TK_OFFS_BOOT));
+	return TCPTRAIL_PACK_CAUSE(t->steps[t->nsteps - 1]) ==
+	       TCPTRAIL_C_ACK_OF_FIN &&
+	       t->conn.birth_ns +
+	       TCPTRAIL_PACK_NS(t->steps[t->nsteps - 1]) >= began;
+}
+
+static u8 timewait_cause(const struct trail *t, const struct sock *sk)
+{
+	if (t->state == TCP_CLOSING)
+		return TCPTRAIL_C_ACK_OF_FIN;
+	return fin_came_with_ack(t, sk) ? TCPTRAIL_C_FIN_ACK_IN :
+					  TCPTRAIL_C_FIN_IN;
+}
+
+/*
+ * inet_twsk_hashdance[_schedule](tw, sk, ...): the minisocket takes over from
+ * the full socket, whose X->CLOSE follows and means nothing.
+ */
+void timewait_on_new(struct inet_timewait_sock *tw, const struct sock *sk)
+{
+	struct trail_op op;
+
+	if (!trail_is_armed() || sk->sk_protocol != IPPROTO_TCP)
+		return;
+	trail_open(&op, trail_cookie(sk), TRAIL_FULL);
+	if (!op.t) {
+		timewait_fill_conn(&op.rec.conn, tw, trail_peek_cookie(sk));
+		trail_birth(&op, sk->sk_state, TCPTRAIL_O_FULL,
+			    TCPTRAIL_F_LATE);
+		op.rec.old = sk->sk_state;
+	}
+	if (op.t) {
+		op.t->objects |= TCPTRAIL_O_MINI;
+		op.t->conn.flags |= TCPTRAIL_F_MINI;
+		op.t->hint = TCPTRAIL_C_UNKNOWN;
+	}
+	if (READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT)
+		trail_step(&op, TCP_TIME_WAIT, op.t ? timewait_cause(op.t, sk) :
+			   TCPTRAIL_C_UNKNOWN, TRAIL_SIZE_MINI);
+	trail_close(&op);
+}
+
+/*
+ * __inet_twsk_schedule(tw, timeo, rearm): with @rearm either the FIN came in
+ * FIN_WAIT2, or a repeated FIN restarts 2MSL (RFC 9293, 3.10.7.4).
+ */
+void timewait_on_schedule(struct inet_timewait_sock *tw, bool rearm)
+{
+	struct trail_op op;
+
+	if (!rearm || READ_ONCE(tw->tw_substate) != TCP_TIME_WAIT ||
+	    !timewait_open(&op, tw))
+		return;
+	if (op.t && op.t->state == TCP_TIME_WAIT) {
+		if (op.t->tw_restarts < U8_MAX)
+			op.t->tw_restarts++;
+		op.rec.count = op.t->tw_restarts;
+		trail_event(&op, TCPTRAIL_C_TW_RESTART, TRAIL_SIZE_MINI);
+	} else {
+		trail_step(&op, TCP_TIME_WAIT, TCPTRAIL_C_FIN_IN,
+			   TRAIL_SIZE_MINI);
+	}
+	trail_close(&op);
+}
+
+/*
+ * tcp_timewait_state_process(tw, skb, th, ...): a segment; if it ends the
+ * minisocket, this is why.
+ */
+void timewait_on_segment(struct inet_timewait_sock *tw, const struct tcphdr *th)
+{
+	u8 hint = TCPTRAIL_C_DATA_AFTER_CLOSE;
+
+	if (!trail_is_armed())
+		return;
+	if (th->rst)
+		hint = READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT ?
+			       TCPTRAIL_C_TW_RST :
+			       TCPTRAIL_C_RST_IN;
+	else if (th->syn)
+		hint = TCPTRAIL_C_TW_NEW_SYN;
+	trail_hint(trail_peek_cookie(tw_sk(tw)), TRAIL_MINI, hint);
+}
+
+/* tcp_twsk_unique(sk, sktw, twp): connect() wants the port of a TIME_WAIT. */
+void timewait_on_reuse(const struct sock *tw)
+{
+	if (trail_is_armed())
+		trail_hint(trail_peek_cookie(tw), TRAIL_MINI,
+			   TCPTRAIL_C_TW_REUSED);
+}
+
+/* tw_timer_handler(): it has lasted its time. */
+void timewait_on_expire(struct inet_timewait_sock *tw)
+{
+	if (trail_is_armed())
+		trail_hint(trail_peek_cookie(tw_sk(tw)), TRAIL_MINI,
+			   READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT ?
+				   TCPTRAIL_C_TW_EXPIRED :
+				   TCPTRAIL_C_FIN_WAIT2_TIMEOUT);
+}
+
+/* inet_twsk_kill(tw): it is gone, once and for all. */
+void timewait_on_kill(struct inet_timewait_sock *tw)
+{
+	struct trail_op op;
+	u8 cause = TCPTRAIL_C_UNKNOWN;
+
+	if (!timewait_open(&op, tw))
+		return;
+	if (!check_net(twsk_net(tw)))
+		cause = TCPTRAIL_C_NETNS_EXIT;
+	else if (op.t)
+		cause = op.t->hint;
+	trail_step(&op, TCP_CLOSE, cause, TRAIL_SIZE_MINI);
+	if (op.t)
+		trail_put_object(&op, TCPTRAIL_O_MINI);
+	trail_close(&op);
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The rings' memory, one per CPU, and the wake-up of sleeping readers. */
+#include <linux/cpuhotplug.h>
+#include <linux/irq_work.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/poll.h>
+#include <linux/vmalloc.h>
+#include <linux/wait.h>
+
+#include "tcptrail.h"
+#include "ring.h"
+
+#define RING_SLOTS_MIN	64U
+#define RING_SLOTS_MAX	(1U << 20)
+/* All rings together take at most this part of the memory. */
+#define RING_MEMORY_PART	32
+
+static DEFINE_PER_CPU_ALIGNED(struct ring, cpu_ring);
+static unsigned int ring_slots;
+static int ring_hotplug_state;
+static atomic64_t ring_missed;
+
+static DECLARE_WAIT_QUEUE_HEAD(ring_wait);
+/* 1 while a reader sleeps or is about to; see ring_ask_wake() */
+static int ring_wake_wanted;
+static struct irq_work ring_wake_work;
+
+static void ring_wake(struct irq_work *work)
+{
+	wake_up_interruptible_poll(&ring_wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/**
+ * ring_publish - write a record to the ring of this CPU
+ * @hdr: the record; size and type are set, seq and cpu are filled in here
+ *
+ * Context: interrupts off. Never from NMI.
+ */
+void ring_publish(struct tcptrail_hdr *hdr)
+{
+	struct ring *r = this_cpu_ptr(&cpu_ring);
+
+	if (unlikely(!r->slot)) {
+		atomic64_inc(&ring_missed);
+		return;
+	}
+	hdr->cpu = smp_processor_id();
+	ring_put(r, (const u64 *)hdr, hdr->size / sizeof(u64));
+
+	/* head is stored before the flag is read; pairs with ring_ask_wake() */
+	smp_mb();
+	if (READ_ONCE(ring_wake_wanted)) {
+		WRITE_ONCE(ring_wake_wanted, 0);
+		irq_work_queue(&ring_wake_work);
+	}
+}
+
+/**
+ * ring_ask_wake - have the next ring_publish() wake ring_wait_queue()
+ *
+ * Call it when queued there, then look at the heads once more.
+ */
+void ring_ask_wake(void)
+{
+	/* the flag is stored before heads are read; pairs with ring_publish() */
+	smp_store_mb(ring_wake_wanted, 1);
+}
+
+wait_queue_head_t *ring_wait_queue(void)
+{
+	return &ring_wait;
+}
+
+/**
+ * ring_of - ring of a CPU
+ * @cpu: number of a possible CPU
+ *
+ * Return: NULL if that CPU has never been online. A ring once returned stays
+ * until ring_exit().
+ */
+const struct ring *ring_of(unsigned int cpu)
+{
+	const struct ring *r = &per_cpu(cpu_ring, cpu);
+
+	/* pairs with the release in ring_cpu_prepare() */
+	return smp_load_acquire(&r->slot) ? r : NULL;
+}
+
+/* Before a CPU comes online, on another one, allowed to sleep. */
+static int ring_cpu_prepare(unsigned int cpu)
+{
+	struct ring *r = &per_cpu(cpu_ring, cpu);
+	struct ring_slot *slot;
+
+	if (r->slot)
+		return 0;
+	slot = vzalloc_node(array_size(ring_slots, sizeof(*slot)),
+			    cpu_to_node(cpu));
+	/* A CPU must come online even so: its records count as missed. */
+	if (!slot) {
+		pr_warn("no memory for the ring of CPU %u\n", cpu);
+		return 0;
+	}
+	r->mask = ring_slots - 1;
+	/* pairs with the acquire in ring_of() */
+	smp_store_release(&r->slot, slot);
+	return 0;
+}
+
+static unsigned int ring_slots_fitting(unsigned int wanted)
+{
+	u64 most = ((u64)totalram_pages() << PAGE_SHIFT) / RING_MEMORY_PART;
+	unsigned int slots;
+
+	slots = clamp(wanted, RING_SLOTS_MIN, RING_SLOTS_MAX);
+	slots = roundup_pow_of_two(slots);
+	while (slots > RING_SLOTS_MIN &&
+	       (u64)slots * sizeof(struct ring_slot) * num_online_cpus() > most)
+		slots /= 2;
+	return slots;
+}
+
+/**
+ * ring_init - make the rings of the CPUs that are online
+ * @slots: records per ring; rounded up to a power of two, and limited to
+ *	1/32 of the memory for all rings
+ *
+ * Return: 0 or a negative errno.
+ */
+int ring_init(unsigned int slots)
+{
+	int ret;
+
+	BUILD_BUG_ON(sizeof(struct ring_slot) != TCPTRAIL_RECORD_MAX);
+	ring_slots = ring_slots_fitting(slots);
+	if (ring_slots < slots)
+		pr_notice("%u records per CPU instead of %u: memory\n",
+			  ring_slots, slots);
+	init_irq_work(&ring_wake_work, ring_wake);
+	ret = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "net/tcptrail:prepare",
+				ring_cpu_prepare, NULL);
+	if (ret < 0)
+		return ret;
+	ring_hotplug_state = ret;
+	return 0;
+}
+
+/* Nobody publishes or reads any more. */
+void ring_exit(void)
+{
+	unsigned int cpu;
+
+	irq_work_sync(&ring_wake_work);
+	cpuhp_remove_state_nocalls(ring_hotplug_state);
+	for_each_possible_cpu(cpu)
+		vfree(per_cpu(cpu_ring, cpu).slot);
+}
+
+/* The rings' part of struct tcptrail_info. */
+void ring_fill_info(struct tcptrail_info *info)
+{
+	unsigned int cpu;
+
+	info->slots = ring_slots;
+	info->missed = atomic64_read(&ring_missed);
+	for_each_possible_cpu(cpu) {
+		const struct ring *r = ring_of(cpu);
+
+		if (!r)
+			continue;
+		info->cpus++;
+		info->written += ring_head(r);
+	}
+}

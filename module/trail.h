@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Trails: what each open connection has been through.
+ *
+ * A trail lives as long as the kernel holds an object of its connection:
+ *
+ *	request		from the SYN (or a valid SYN cookie) to its destructor
+ *	full sockets	from connect(), listen() or the child's birth to
+ *			X->CLOSE; two ACKs that race can make two children
+ *	minisocket	from its hashing to inet_twsk_kill(), which may come
+ *			before the full socket's X->CLOSE
+ *
+ * trail_put_object() drops one of them and ends the trail with the last.
+ *
+ * All trails lie in a fixed table of buckets, hashed by the socket cookie. A
+ * callback opens its connection with trail_open(), which takes the bucket's
+ * lock with interrupts off, and everything until trail_close() happens under
+ * it: read the clock, take the next step number, publish the record. Hence
+ * the time and the ring order of one connection follow its step numbers on
+ * any number of CPUs, and a reader that copies a bucket under the same lock
+ * (trail_copy_bucket()) knows that a step missing from its copy is published
+ * after that moment.
+ */
+#ifndef _TCPTRAIL_TRAIL_H
+#define _TCPTRAIL_TRAIL_H
+
+#include <linux/atomic.h>
+#include <net/sock.h>
+#include "tcptrail.h"
+
+/**
+ * struct trail - one open connection
+ * @next: next in the bucket
+ * @conn: as in the records
+ * @state: current state, TCPTRAIL_ESTABLISHED ...
+ * @first_old: state before step 0
+ * @nsteps: steps so far
+ * @objects: TCPTRAIL_O_REQUEST and TCPTRAIL_O_MINI; for full sockets see @full
+ * @full: full sockets that live
+ * @hint: TCPTRAIL_C_* that a hook knows to be the reason of the next step
+ * @synack_rtx: saturating count
+ * @tw_restarts: saturating count
+ * @iss: our initial sequence number, if TCPTRAIL_F_ISS
+ * @irs: the peer's, if TCPTRAIL_F_IRS
+ * @opener: who connected, listened or accepted
+ * @closer: who closed or shut it down first
+ * @steps: packed steps
+ *
+ * Guarded by the lock of its bucket, all of it.
+ */
+struct trail {
+	struct trail *next;
+	struct tcptrail_conn conn;
+	u8 state;
+	u8 first_old;
+	u8 nsteps;
+	u8 objects;
+	u8 full;
+	u8 hint;
+	u8 synack_rtx;
+	u8 tw_restarts;
+	u32 iss;
+	u32 irs;
+	struct tcptrail_task opener;
+	struct tcptrail_task closer;
+	u64 steps[TCPTRAIL_STEPS];
+};
+
+/* Which connection of a cookie: a new one can start while an old one, of the
+ * same file descriptor, is still in its minisocket.
+ */
+enum trail_side {
+	TRAIL_FULL,	/* a request or a full socket */
+	TRAIL_MINI,	/* a minisocket */
+};
+
+struct trail_bucket;
+
+/**
+ * struct trail_op - one callback's work on one connection
+ * @bucket: its bucket, locked
+ * @t: its trail; NULL: there is none (yet), or there is no room
+ * @now: CLOCK_BOOTTIME, read under the lock
+ * @flags: of the interrupts
+ * @rec: the record being made; conn is taken from @t if there is one
+ */
+struct trail_op {
+	struct trail_bucket *bucket;
+	struct trail *t;
+	u64 now;
+	unsigned long flags;
+	struct tcptrail_step rec;
+};
+
+/* Bytes of a STEP about a request or a minisocket, a full socket, with task */
+#define TRAIL_SIZE_MINI	offsetof(struct tcptrail_step, inode)
+#define TRAIL_SIZE_FULL	offsetof(struct tcptrail_step, task)
+#define TRAIL_SIZE_TASK	sizeof(struct tcptrail_step)
+
+/* An IPv4 address in network byte order, as an IPv4-mapped IPv6 one. */
+static inline void conn_set_v4(__u8 *to, __be32 addr)
+{
+	memset(to, 0, 10);
+	memset(to + 10, 0xff, 2);
+	memcpy(to + 12, &addr, sizeof(addr));
+}
+
+/* Everything but addresses, ports and interface. */
+static inline void conn_fill(struct tcptrail_conn *conn, u64 cookie,
+			     const struct net *net, u16 family)
+{
+	conn->cookie = cookie;
+	conn->birth_ns = 0;
+	conn->netns_cookie = net->net_cookie;
+	conn->netns_ino = net->ns.inum;
+	conn->flags = family == AF_INET6 ? TCPTRAIL_F_IPV6 : 0;
+	conn->err = 0;
+}
+
+extern int trail_armed;
+
+/* True when callbacks may record; pairs with the release in main.c. */
+static inline bool trail_is_armed(void)
+{
+	return smp_load_acquire(&trail_armed);
+}
+
+/* The cookie of anything that starts with struct sock_common; 0: none yet. */
+static inline u64 trail_peek_cookie(const struct sock *sk)
+{
+	return atomic64_read(&sk->sk_cookie);
+}
+
+u64 trail_cookie(const struct sock *sk);
+
+int trail_init(unsigned int max_trails);
+void trail_exit(void);
+void trail_fill_info(struct tcptrail_info *info);
+
+void trail_open(struct trail_op *op, u64 cookie, enum trail_side side);
+void trail_close(struct trail_op *op);
+void trail_birth(struct trail_op *op, u8 old, u8 object, u16 flags);
+void trail_step(struct trail_op *op, u8 new, u8 cause, unsigned int size);
+void trail_event(struct trail_op *op, u8 kind, unsigned int size);
+void trail_add_full(struct trail_op *op);
+void trail_put_object(struct trail_op *op, u8 object);
+void trail_hint(u64 cookie, enum trail_side side, u8 hint);
+
+unsigned int trail_buckets(void);
+int trail_copy_bucket(unsigned int bucket, struct tcptrail_trail *to,
+		      unsigned int room);
+
+#endif /* _TCPTRAIL_TRAIL_H */
