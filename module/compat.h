@@ -17,9 +17,8 @@
 
 /*
  * Argument @n of a function whose entry ftrace caught, without saving all
- * registers. ftrace_regs_get_argument() came with 94d095ffa0e1 (6.2) under
- * this condition; before, x86's ftrace_regs was a pt_regs with the argument
- * registers filled in.
+ * registers. Before ftrace_regs_get_argument(), x86's ftrace_regs was a pt_regs
+ * with the argument registers filled in.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define compat_ftrace_arg(fregs, n) \
@@ -51,17 +50,20 @@ static inline u64 compat_sock_inode(const struct sock *sk)
 }
 
 /*
- * The tcp_send_reset tracepoint got a reason with b533fb9cf4f7 and 19822a980e19
- * (6.10, 6.11), along with NULL and minisockets for sk.
+ * The parameters of a probe on tcp_send_reset. Newer kernels give a reason, and
+ * there sk may be NULL or a minisocket.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
-#define COMPAT_RST_REASON_PARAM
-#define compat_rst_reason	0
 #define COMPAT_HAS_RST_REASON	0
+#define compat_rst_reason	0
+#define COMPAT_SEND_RESET_PARAMS \
+	void *data, const struct sock *sk, const struct sk_buff *skb
 #else
 #include <net/rstreason.h>
-#define COMPAT_RST_REASON_PARAM	, const enum sk_rst_reason compat_rst_reason
 #define COMPAT_HAS_RST_REASON	1
+#define COMPAT_SEND_RESET_PARAMS \
+	void *data, const struct sock *sk, const struct sk_buff *skb, \
+	const enum sk_rst_reason compat_rst_reason
 #endif
 
 #endif /* _TCPTRAIL_COMPAT_H */

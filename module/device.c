@@ -61,7 +61,7 @@ struct ring_cursor {
  * @at: one cursor per possible CPU
  */
 struct reader {
-	struct mutex lock;
+	struct mutex lock;	/* see above */
 	enum reader_phase phase;
 	bool redact;
 	unsigned int cpu;

@@ -8,6 +8,7 @@
  */
 #include <linux/ftrace.h>
 #include <linux/kprobes.h>
+#include <linux/moduleparam.h>
 #include <linux/security.h>
 #include <linux/tracepoint.h>
 #include <net/inet_connection_sock.h>
@@ -35,7 +36,7 @@ static void enter_cookie_sock(struct ftrace_regs *fregs)
 
 static void enter_ehash_nolisten(struct ftrace_regs *fregs)
 {
-	sock_on_child(ARG(0, struct sock *));
+	sock_on_child(ARG(0, struct sock *), ARG(1, struct sock *));
 }
 
 static void enter_queue_drop(struct ftrace_regs *fregs)
@@ -90,7 +91,7 @@ static void enter_timewait_state(struct ftrace_regs *fregs)
 
 static void enter_twsk_unique(struct ftrace_regs *fregs)
 {
-	timewait_on_reuse(ARG(1, struct sock *));
+	timewait_on_reuse(inet_twsk(ARG(1, struct sock *)));
 }
 
 static void enter_tw_timer(struct ftrace_regs *fregs)
@@ -216,9 +217,40 @@ static struct tracepoint_hook tracepoints[] = {
 
 static u64 active;
 
+/* For tests: as if this kernel did not have these hooks. */
+static ulong hooks_off;
+module_param(hooks_off, ulong, 0444);
+MODULE_PARM_DESC(hooks_off, "bit mask of hooks not to use, as in linux/tcptrail.h (default 0)");
+
+/* Without one of these, part of some history may be missing unnoticed. */
+#define HOOKS_FOR_COMPLETE \
+	(BIT_ULL(TCPTRAIL_H_REQ_NEW) | BIT_ULL(TCPTRAIL_H_CHILD) | \
+	 BIT_ULL(TCPTRAIL_H_ACCEPT) | BIT_ULL(TCPTRAIL_H_TW_NEW) | \
+	 BIT_ULL(TCPTRAIL_H_TW_RESCHED))
+
+/* A beginning is of no use if its end does not show: trails would pile up. */
+static const struct {
+	u64 hook;
+	u64 needs;
+} dependent[] = {
+	{ BIT_ULL(TCPTRAIL_H_REQ_NEW), BIT_ULL(TCPTRAIL_H_REQ_FREE4) |
+				       BIT_ULL(TCPTRAIL_H_REQ_FREE6) },
+	{ BIT_ULL(TCPTRAIL_H_REQ_COOKIE), BIT_ULL(TCPTRAIL_H_REQ_FREE4) |
+					  BIT_ULL(TCPTRAIL_H_REQ_FREE6) },
+	{ BIT_ULL(TCPTRAIL_H_TW_NEW), BIT_ULL(TCPTRAIL_H_TW_KILL) },
+	{ BIT_ULL(TCPTRAIL_H_TW_RESCHED), BIT_ULL(TCPTRAIL_H_TW_KILL) },
+};
+
 bool hooks_active(unsigned int bit)
 {
 	return active & BIT_ULL(bit);
+}
+
+/* TCPTRAIL_F_UNSEEN if no connection can be called complete, else 0. */
+u16 hooks_unseen(void)
+{
+	return (active & HOOKS_FOR_COMPLETE) == HOOKS_FOR_COMPLETE ?
+		       0 : TCPTRAIL_F_UNSEEN;
 }
 
 void hooks_fill_info(struct tcptrail_info *info)
@@ -298,26 +330,44 @@ static bool function_find(struct function_hook *hook)
 	       (hook->other && !kprobe_find(hook, hook->other));
 }
 
+static u64 functions_wanted(u64 found)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(dependent); i++)
+		if ((found & dependent[i].needs) != dependent[i].needs)
+			found &= ~dependent[i].hook;
+	return found;
+}
+
+static void function_filter(struct function_hook *hook)
+{
+	unsigned long ip = (unsigned long)hook->kp.addr;
+
+	if (ftrace_set_filter_ip(&ops, ip, 0, 0))
+		return;
+	dispatch_add(ip, hook->enter);
+	active |= BIT_ULL(hook->bit);
+}
+
 static void functions_find(void)
 {
-	struct kprobe *found[ARRAY_SIZE(functions)];
+	struct kprobe *kprobes[ARRAY_SIZE(functions)];
 	unsigned int i, n = 0;
+	u64 found = 0;
 
 	for (i = 0; i < ARRAY_SIZE(functions); i++) {
-		struct function_hook *hook = &functions[i];
-		unsigned long ip;
-
-		if (!function_find(hook))
+		if (BIT_ULL(functions[i].bit) & hooks_off ||
+		    !function_find(&functions[i]))
 			continue;
-		found[n++] = &hook->kp;
-		ip = (unsigned long)hook->kp.addr;
-		if (ftrace_set_filter_ip(&ops, ip, 0, 0))
-			continue;
-		dispatch_add(ip, hook->enter);
-		active |= BIT_ULL(hook->bit);
+		kprobes[n++] = &functions[i].kp;
+		found |= BIT_ULL(functions[i].bit);
 	}
+	for (i = 0; i < ARRAY_SIZE(functions); i++)
+		if (functions_wanted(found) & BIT_ULL(functions[i].bit))
+			function_filter(&functions[i]);
 	/* In one go: each unregistering alone waits for RCU. */
-	unregister_kprobes(found, n);
+	unregister_kprobes(kprobes, n);
 }
 
 static void functions_attach(void)
@@ -372,7 +422,7 @@ static void tracepoints_attach(void)
 	for (i = 0; i < ARRAY_SIZE(tracepoints); i++) {
 		struct tracepoint_hook *hook = &tracepoints[i];
 
-		if (hook->tp &&
+		if (hook->tp && !(BIT_ULL(hook->bit) & hooks_off) &&
 		    !tracepoint_probe_register(hook->tp, hook->probe, NULL))
 			active |= BIT_ULL(hook->bit);
 	}

@@ -16,9 +16,8 @@ struct tcphdr;
 /* sock.c: full sockets */
 void sock_on_set_state(void *data, const struct sock *sk, const int old,
 		       const int new);
-void sock_on_send_reset(void *data, const struct sock *sk,
-			const struct sk_buff *skb COMPAT_RST_REASON_PARAM);
-void sock_on_child(struct sock *sk);
+void sock_on_send_reset(COMPAT_SEND_RESET_PARAMS);
+void sock_on_child(struct sock *sk, const struct sock *osk);
 void sock_on_connect(struct sock *sk);
 void sock_on_graft(struct sock *sk);
 void sock_on_time_wait(struct sock *sk);
@@ -32,6 +31,7 @@ void request_on_drop(const struct sock *listener, struct request_sock *req,
 		     bool from_timer);
 void request_on_free(struct request_sock *req);
 void request_on_icmp(struct sock *sk, bool abort);
+void request_on_abort(struct request_sock *req);
 void request_on_rtx(void *data, const struct sock *sk,
 		    const struct request_sock *req);
 
@@ -40,7 +40,8 @@ void timewait_on_new(struct inet_timewait_sock *tw, const struct sock *sk);
 void timewait_on_schedule(struct inet_timewait_sock *tw, bool rearm);
 void timewait_on_segment(struct inet_timewait_sock *tw,
 			 const struct tcphdr *th);
-void timewait_on_reuse(const struct sock *tw);
+void timewait_on_reuse(struct inet_timewait_sock *tw);
+void timewait_on_abort(struct inet_timewait_sock *tw);
 void timewait_on_expire(struct inet_timewait_sock *tw);
 void timewait_on_kill(struct inet_timewait_sock *tw);
 

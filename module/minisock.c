@@ -60,7 +60,7 @@ static void request_birth(const struct sock *listener, struct request_sock *req,
 		op.t->irs = treq->rcv_isn;
 		op.t->conn.flags |= TCPTRAIL_F_ISS | TCPTRAIL_F_IRS;
 	}
-	op.rec.old = TCP_LISTEN;
+	op.rec.old_state = TCP_LISTEN;
 	op.rec.listener = trail_cookie(listener);
 	trail_step(&op, TCP_NEW_SYN_RECV, cause, TRAIL_SIZE_MINI);
 out:
@@ -100,6 +100,23 @@ static u8 request_timeout_cause(const struct sock *listener,
 	return TCPTRAIL_C_SYNACK_TIMEOUT;
 }
 
+/* trail_hint(), also for a request that was there before. */
+static void request_hint(const struct request_sock *req, u8 hint)
+{
+	u64 cookie = trail_cookie(req_sk(req));
+	struct trail_op op;
+
+	trail_open(&op, cookie, TRAIL_FULL);
+	if (!op.t) {
+		request_fill_conn(&op.rec.conn, req, cookie);
+		trail_birth(&op, TCP_NEW_SYN_RECV, TCPTRAIL_O_REQUEST,
+			    TCPTRAIL_F_PASSIVE | TCPTRAIL_F_LATE);
+	}
+	if (op.t)
+		op.t->hint = hint;
+	trail_close(&op);
+}
+
 /*
  * __inet_csk_reqsk_queue_drop(listener, req, from_timer): only a reason. It
  * is also called when the child is made, and when nothing is left to unlink.
@@ -107,18 +124,24 @@ static u8 request_timeout_cause(const struct sock *listener,
 void request_on_drop(const struct sock *listener, struct request_sock *req,
 		     bool from_timer)
 {
-	if (!trail_is_armed() || !from_timer)
-		return;
-	trail_hint(trail_peek_cookie(req_sk(req)), TRAIL_FULL,
-		   request_timeout_cause(listener, req));
+	if (trail_is_armed() && from_timer &&
+	    listener->sk_protocol == IPPROTO_TCP &&
+	    hooks_active(TCPTRAIL_H_REQ_NEW))
+		request_hint(req, request_timeout_cause(listener, req));
 }
 
 /* tcp_req_err(sk, seq, abort): an ICMP error about a request */
 void request_on_icmp(struct sock *sk, bool abort)
 {
-	if (trail_is_armed() && abort)
-		trail_hint(trail_peek_cookie(sk), TRAIL_FULL,
-			   TCPTRAIL_C_UNREACHABLE);
+	if (trail_is_armed() && abort && hooks_active(TCPTRAIL_H_REQ_NEW))
+		request_hint(inet_reqsk(sk), TCPTRAIL_C_UNREACHABLE);
+}
+
+/* tcp_abort(sk, err): SOCK_DESTROY of a request */
+void request_on_abort(struct request_sock *req)
+{
+	if (hooks_active(TCPTRAIL_H_REQ_NEW))
+		request_hint(req, TCPTRAIL_C_DESTROYED);
 }
 
 static u8 request_end_cause(const struct request_sock *req,
@@ -193,43 +216,42 @@ static void timewait_fill_conn(struct tcptrail_conn *conn,
 			       const struct inet_timewait_sock *tw, u64 cookie)
 {
 	conn_fill(conn, cookie, twsk_net(tw), tw->tw_family);
+	conn_set_v4(conn->saddr, tw->tw_rcv_saddr);
+	conn_set_v4(conn->daddr, tw->tw_daddr);
 #if IS_ENABLED(CONFIG_IPV6)
 	if (tw->tw_family == AF_INET6) {
 		memcpy(conn->saddr, &tw->tw_v6_rcv_saddr, sizeof(conn->saddr));
 		memcpy(conn->daddr, &tw->tw_v6_daddr, sizeof(conn->daddr));
-	} else
-#endif
-	{
-		conn_set_v4(conn->saddr, tw->tw_rcv_saddr);
-		conn_set_v4(conn->daddr, tw->tw_daddr);
 	}
+#endif
 	conn->sport = ntohs(tw->tw_sport);
 	conn->dport = ntohs(tw->tw_dport);
 	conn->ifindex = tw->tw_bound_dev_if;
 }
 
+static bool timewait_is_tcp(const struct inet_timewait_sock *tw)
+{
+	return tw->tw_dr == &twsk_net(tw)->ipv4.tcp_death_row;
+}
+
 /*
  * Open the connection of a minisocket; one that nobody has recorded so far
- * gets a late trail. False: it is not TCP's, and nothing was opened.
+ * gets a late trail.
  */
-static bool timewait_open(struct trail_op *op,
+static void timewait_open(struct trail_op *op,
 			  const struct inet_timewait_sock *tw)
+	__acquires(bucket)
 {
-	u64 cookie;
+	u64 cookie = trail_cookie(tw_sk(tw));
 
-	if (!trail_is_armed() ||
-	    tw->tw_dr != &twsk_net(tw)->ipv4.tcp_death_row)
-		return false;
-	cookie = trail_cookie(tw_sk(tw));
 	trail_open(op, cookie, TRAIL_MINI);
 	if (op->t)
-		return true;
+		return;
 	timewait_fill_conn(&op->rec.conn, tw, cookie);
 	op->rec.conn.flags |= TCPTRAIL_F_MINI;
 	trail_birth(op, READ_ONCE(tw->tw_substate), TCPTRAIL_O_MINI,
 		    TCPTRAIL_F_LATE);
-	op->rec.old = READ_ONCE(tw->tw_substate);
-	return true;
+	op->rec.old_state = READ_ONCE(tw->tw_substate);
 }
 
 /*
@@ -275,7 +297,7 @@ void timewait_on_new(struct inet_timewait_sock *tw, const struct sock *sk)
 		timewait_fill_conn(&op.rec.conn, tw, trail_peek_cookie(sk));
 		trail_birth(&op, sk->sk_state, TCPTRAIL_O_FULL,
 			    TCPTRAIL_F_LATE);
-		op.rec.old = sk->sk_state;
+		op.rec.old_state = sk->sk_state;
 	}
 	if (op.t) {
 		op.t->objects |= TCPTRAIL_O_MINI;
@@ -296,9 +318,10 @@ void timewait_on_schedule(struct inet_timewait_sock *tw, bool rearm)
 {
 	struct trail_op op;
 
-	if (!rearm || READ_ONCE(tw->tw_substate) != TCP_TIME_WAIT ||
-	    !timewait_open(&op, tw))
+	if (!trail_is_armed() || !rearm || !timewait_is_tcp(tw) ||
+	    READ_ONCE(tw->tw_substate) != TCP_TIME_WAIT)
 		return;
+	timewait_open(&op, tw);
 	if (op.t && op.t->state == TCP_TIME_WAIT) {
 		if (op.t->tw_restarts < U8_MAX)
 			op.t->tw_restarts++;
@@ -311,6 +334,19 @@ void timewait_on_schedule(struct inet_timewait_sock *tw, bool rearm)
 	trail_close(&op);
 }
 
+static void timewait_hint(const struct inet_timewait_sock *tw, u8 hint)
+{
+	struct trail_op op;
+
+	if (!trail_is_armed() || !timewait_is_tcp(tw) ||
+	    !hooks_active(TCPTRAIL_H_TW_KILL))
+		return;
+	timewait_open(&op, tw);
+	if (op.t)
+		op.t->hint = hint;
+	trail_close(&op);
+}
+
 /*
  * tcp_timewait_state_process(tw, skb, th, ...): a segment; if it ends the
  * minisocket, this is why.
@@ -319,33 +355,33 @@ void timewait_on_segment(struct inet_timewait_sock *tw, const struct tcphdr *th)
 {
 	u8 hint = TCPTRAIL_C_DATA_AFTER_CLOSE;
 
-	if (!trail_is_armed())
-		return;
 	if (th->rst)
 		hint = READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT ?
 			       TCPTRAIL_C_TW_RST :
 			       TCPTRAIL_C_RST_IN;
 	else if (th->syn)
 		hint = TCPTRAIL_C_TW_NEW_SYN;
-	trail_hint(trail_peek_cookie(tw_sk(tw)), TRAIL_MINI, hint);
+	timewait_hint(tw, hint);
 }
 
 /* tcp_twsk_unique(sk, sktw, twp): connect() wants the port of a TIME_WAIT. */
-void timewait_on_reuse(const struct sock *tw)
+void timewait_on_reuse(struct inet_timewait_sock *tw)
 {
-	if (trail_is_armed())
-		trail_hint(trail_peek_cookie(tw), TRAIL_MINI,
-			   TCPTRAIL_C_TW_REUSED);
+	timewait_hint(tw, TCPTRAIL_C_TW_REUSED);
+}
+
+/* tcp_abort(sk, err): SOCK_DESTROY of a minisocket */
+void timewait_on_abort(struct inet_timewait_sock *tw)
+{
+	timewait_hint(tw, TCPTRAIL_C_DESTROYED);
 }
 
 /* tw_timer_handler(): it has lasted its time. */
 void timewait_on_expire(struct inet_timewait_sock *tw)
 {
-	if (trail_is_armed())
-		trail_hint(trail_peek_cookie(tw_sk(tw)), TRAIL_MINI,
-			   READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT ?
-				   TCPTRAIL_C_TW_EXPIRED :
-				   TCPTRAIL_C_FIN_WAIT2_TIMEOUT);
+	timewait_hint(tw, READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT ?
+				  TCPTRAIL_C_TW_EXPIRED :
+				  TCPTRAIL_C_FIN_WAIT2_TIMEOUT);
 }
 
 /* inet_twsk_kill(tw): it is gone, once and for all. */
@@ -354,8 +390,9 @@ void timewait_on_kill(struct inet_timewait_sock *tw)
 	struct trail_op op;
 	u8 cause = TCPTRAIL_C_UNKNOWN;
 
-	if (!timewait_open(&op, tw))
+	if (!trail_is_armed() || !timewait_is_tcp(tw))
 		return;
+	timewait_open(&op, tw);
 	if (!check_net(twsk_net(tw)))
 		cause = TCPTRAIL_C_NETNS_EXIT;
 	else if (op.t)

@@ -13,7 +13,7 @@
 #include "ring.h"
 
 #define RING_SLOTS_MIN	64U
-#define RING_SLOTS_MAX	(1U << 20)
+#define RING_SLOTS_MAX	BIT(20)
 /* All rings together take at most this part of the memory. */
 #define RING_MEMORY_PART	32
 
@@ -114,7 +114,7 @@ static unsigned int ring_slots_fitting(unsigned int wanted)
 	u64 most = ((u64)totalram_pages() << PAGE_SHIFT) / RING_MEMORY_PART;
 	unsigned int slots;
 
-	slots = clamp(wanted, RING_SLOTS_MIN, RING_SLOTS_MAX);
+	slots = clamp_t(unsigned int, wanted, RING_SLOTS_MIN, RING_SLOTS_MAX);
 	slots = roundup_pow_of_two(slots);
 	while (slots > RING_SLOTS_MIN &&
 	       (u64)slots * sizeof(struct ring_slot) * num_online_cpus() > most)

@@ -80,7 +80,7 @@ static void sock_fill_numbers(struct tcptrail_step *rec, const struct sock *sk)
 	rec->rcv_nxt = tp->rcv_nxt;
 	rec->snd_wnd = tp->snd_wnd;
 	rec->rcv_wnd = tp->rcv_wnd;
-	if (rec->old == TCP_LISTEN || rec->new == TCP_LISTEN) {
+	if (rec->old_state == TCP_LISTEN || rec->new_state == TCP_LISTEN) {
 		rec->unread = READ_ONCE(sk->sk_ack_backlog);
 		rec->unsent = READ_ONCE(sk->sk_max_ack_backlog);
 	} else {
@@ -213,6 +213,9 @@ static u8 cause_done(const struct sock *sk, const struct trail *t, int old)
 		return TCPTRAIL_C_UNKNOWN;
 	if (old != TCP_FIN_WAIT2)
 		return TCPTRAIL_C_NO_MEMORY;
+	/* It may as well go on as a minisocket, if that would not show. */
+	if (!t || !hooks_active(TCPTRAIL_H_TW_NEW))
+		return TCPTRAIL_C_UNKNOWN;
 	/* The timer resets the peer first, tcp_rcv_state_process() after. */
 	if (tcp_sk(sk)->linger2 < 0 || (t && t->hint == TCPTRAIL_C_RST_OUT))
 		return TCPTRAIL_C_FIN_WAIT2_TIMEOUT;
@@ -237,15 +240,11 @@ static u8 cause_of_end(const struct sock *sk, const struct trail *t, int old,
 	}
 	if (old == TCP_LAST_ACK && tp->snd_una == tp->write_seq)
 		return TCPTRAIL_C_ACK_OF_FIN;
-	if (sock_in_syscall(sk) && !sock_flag(sk, SOCK_DEAD)) {
-		if (sock_in_close(sk) && !err) {
-			*by_task = true;
-			return cause_close_hard(sk, old);
-		}
-		if (sk->sk_shutdown != SHUTDOWN_MASK && !err) {
-			*by_task = true;
-			return cause_disconnect(t, old);
-		}
+	/* Packets and timers that the owner carries out set an error. */
+	if (sock_in_syscall(sk) && !sock_flag(sk, SOCK_DEAD) && !err) {
+		*by_task = true;
+		return sock_in_close(sk) ? cause_close_hard(sk, old) :
+					   cause_disconnect(t, old);
 	}
 	return err ? cause_error(sk, old, err) : cause_done(sk, t, old);
 }
@@ -289,6 +288,34 @@ static u8 cause_of(const struct sock *sk, const struct trail *t, int old,
 
 /* ---- the transition ---- */
 
+/* Open the connection of a socket, which gets a trail if it has none. */
+static void sock_open(struct trail_op *op, const struct sock *sk, u8 state,
+		      u16 flags)
+	__acquires(bucket)
+{
+	u64 cookie = trail_cookie(sk);
+
+	trail_open(op, cookie, TRAIL_FULL);
+	if (op->t)
+		return;
+	sock_fill_conn(&op->rec.conn, sk, cookie);
+	trail_birth(op, state, TCPTRAIL_O_FULL, flags);
+	op->rec.old_state = state;
+}
+
+/* trail_hint(), also for a socket that was there before. */
+static void sock_hint(const struct sock *sk, u8 hint)
+{
+	struct trail_op op;
+
+	if (sk->sk_state == TCP_CLOSE)
+		return;
+	sock_open(&op, sk, sk->sk_state, TCPTRAIL_F_LATE);
+	if (op.t)
+		op.t->hint = hint;
+	trail_close(&op);
+}
+
 static bool is_birth(int old, int new)
 {
 	return old == TCP_CLOSE && (new == TCP_SYN_SENT || new == TCP_LISTEN);
@@ -328,8 +355,8 @@ static void sock_step(struct trail_op *op, const struct sock *sk, int old,
 	u8 cause;
 
 	cause = cause_of(sk, op->t, old, new, &by_task);
-	rec->old = old;
-	rec->new = new;
+	rec->old_state = old;
+	rec->new_state = new;
 	sock_fill_numbers(rec, sk);
 	if (by_task) {
 		task_fill(&rec->task);
@@ -347,6 +374,11 @@ static void sock_step(struct trail_op *op, const struct sock *sk, int old,
 	trail_step(op, new, cause, size);
 }
 
+static bool sock_in_handshake(const struct trail *t)
+{
+	return t->state == TCP_NEW_SYN_RECV || t->state == TCP_SYN_RECV;
+}
+
 /* X->CLOSE of one of possibly several objects of a connection. */
 static void sock_close_step(struct trail_op *op, const struct sock *sk, int old)
 {
@@ -360,7 +392,9 @@ static void sock_close_step(struct trail_op *op, const struct sock *sk, int old)
 		trail_put_object(op, TCPTRAIL_O_FULL);
 		return;
 	}
-	if (t && old == TCP_SYN_RECV && t->full > 1) {
+	/* Another child of the same request went on. */
+	if (t && old == TCP_SYN_RECV &&
+	    (t->full > 1 || !sock_in_handshake(t))) {
 		trail_event(op, TCPTRAIL_C_LOST_RACE, TRAIL_SIZE_MINI);
 		trail_put_object(op, TCPTRAIL_O_FULL);
 		return;
@@ -387,12 +421,7 @@ void sock_on_set_state(void *data, const struct sock *sk, const int old,
 	if (old == TCP_CLOSE && new == TCP_CLOSE)
 		return;
 
-	trail_open(&op, trail_cookie(sk), TRAIL_FULL);
-	if (!op.t) {
-		sock_fill_conn(&op.rec.conn, sk, trail_peek_cookie(sk));
-		trail_birth(&op, old, TCPTRAIL_O_FULL,
-			    is_birth(old, new) ? 0 : TCPTRAIL_F_LATE);
-	}
+	sock_open(&op, sk, old, is_birth(old, new) ? 0 : TCPTRAIL_F_LATE);
 	if (new == TCP_CLOSE)
 		sock_close_step(&op, sk, old);
 	else
@@ -404,37 +433,42 @@ void sock_on_set_state(void *data, const struct sock *sk, const int old,
 
 /*
  * inet_ehash_nolisten(sk, osk, ...), with @sk in SYN_RECV: a child, complete
- * with addresses and cookie. @osk is its request, NULL for one that was never
- * in the table (Fast Open; syncookie).
+ * with addresses and cookie. @osk is its request; NULL if that was never in
+ * the table (Fast Open, SYN cookie).
  */
-void sock_on_child(struct sock *sk)
+void sock_on_child(struct sock *sk, const struct sock *osk)
 {
+	u8 cause = TCPTRAIL_C_FASTOPEN;
+	u16 flags = TCPTRAIL_F_FASTOPEN;
 	struct trail_op op;
-	u16 flags = TCPTRAIL_F_PASSIVE | TCPTRAIL_F_FASTOPEN;
 
-	if (!trail_is_armed() || !sock_is_tcp(sk) || sk->sk_state != TCP_SYN_RECV)
+	if (!trail_is_armed() || !sock_is_tcp(sk) ||
+	    sk->sk_state != TCP_SYN_RECV)
 		return;
 	trail_open(&op, trail_cookie(sk), TRAIL_FULL);
 	if (op.t) {
 		trail_add_full(&op);
 		goto out;
 	}
+	if (osk) {
+		cause = TCPTRAIL_C_ACK_IN;
+		flags = TCPTRAIL_F_LATE;
+	} else if (!hooks_active(TCPTRAIL_H_REQ_COOKIE)) {
+		cause = TCPTRAIL_C_UNKNOWN;
+		flags = 0;
+	}
 	sock_fill_conn(&op.rec.conn, sk, trail_peek_cookie(sk));
-	/* With every birth of a request seen, what has none is Fast Open. */
-	if (!hooks_active(TCPTRAIL_H_REQ_NEW) ||
-	    !hooks_active(TCPTRAIL_H_REQ_COOKIE))
-		flags = TCPTRAIL_F_PASSIVE | TCPTRAIL_F_UNSEEN;
-	trail_birth(&op, TCP_LISTEN, TCPTRAIL_O_FULL, flags);
+	trail_birth(&op, osk ? TCP_NEW_SYN_RECV : TCP_LISTEN, TCPTRAIL_O_FULL,
+		    flags | TCPTRAIL_F_PASSIVE);
 	if (op.t) {
 		op.t->iss = tcp_sk(sk)->snd_una - 1;
 		op.t->irs = tcp_sk(sk)->rcv_nxt - 1;
 		op.t->conn.flags |= TCPTRAIL_F_ISS | TCPTRAIL_F_IRS;
 	}
-	op.rec.old = TCP_LISTEN;
-	op.rec.new = TCP_SYN_RECV;
+	op.rec.old_state = osk ? TCP_NEW_SYN_RECV : TCP_LISTEN;
+	op.rec.new_state = TCP_SYN_RECV;
 	sock_fill_numbers(&op.rec, sk);
-	trail_step(&op, TCP_SYN_RECV, flags & TCPTRAIL_F_FASTOPEN ?
-		   TCPTRAIL_C_FASTOPEN : TCPTRAIL_C_SYN_IN, TRAIL_SIZE_FULL);
+	trail_step(&op, TCP_SYN_RECV, cause, TRAIL_SIZE_FULL);
 out:
 	trail_close(&op);
 }
@@ -468,26 +502,25 @@ void sock_on_graft(struct sock *sk)
 
 	if (!trail_is_armed() || !sock_is_tcp(sk))
 		return;
-	trail_open(&op, trail_cookie(sk), TRAIL_FULL);
-	if (!op.t) {
-		sock_fill_conn(&op.rec.conn, sk, trail_peek_cookie(sk));
-		op.rec.conn.flags |= TCPTRAIL_F_PASSIVE;
-		if (sk->sk_state != TCP_CLOSE)
-			trail_birth(&op, sk->sk_state, TCPTRAIL_O_FULL,
-				    TCPTRAIL_F_LATE);
+	if (sk->sk_state != TCP_CLOSE) {
+		sock_open(&op, sk, sk->sk_state, TCPTRAIL_F_LATE);
+	} else {
+		/* Closed while it waited: its trail has ended, or will now. */
+		trail_open(&op, trail_cookie(sk), TRAIL_FULL);
+		if (!op.t)
+			sock_fill_conn(&op.rec.conn, sk, trail_peek_cookie(sk));
 	}
 	t = op.t;
-	op.rec.old = sk->sk_state;
-	op.rec.new = sk->sk_state;
+	op.rec.old_state = sk->sk_state;
+	op.rec.new_state = sk->sk_state;
 	sock_fill_numbers(&op.rec, sk);
 	memset(&op.rec.task, 0, sizeof(op.rec.task));
 	if (sock_in_syscall(sk))
 		task_fill(&op.rec.task);
 	if (t) {
-		t->conn.flags |= TCPTRAIL_F_ACCEPTED;
+		t->conn.flags |= TCPTRAIL_F_PASSIVE | TCPTRAIL_F_ACCEPTED;
 		t->opener = op.rec.task;
 	}
-	/* One that was closed while it waited has no trail any more. */
 	if (t || sk->sk_state != TCP_CLOSE)
 		trail_step(&op, t ? t->state : sk->sk_state, TCPTRAIL_C_ACCEPT,
 			   TRAIL_SIZE_TASK);
@@ -502,9 +535,12 @@ void sock_on_graft(struct sock *sk)
  */
 void sock_on_time_wait(struct sock *sk)
 {
+	if (!trail_is_armed() || !sock_is_tcp(sk))
+		return;
 	/* The minisocket inherits the cookie, so it must exist now. */
-	if (trail_is_armed() && sock_is_tcp(sk))
-		trail_hint(trail_cookie(sk), TRAIL_FULL, TCPTRAIL_C_TW_LIMIT);
+	trail_cookie(sk);
+	if (hooks_active(TCPTRAIL_H_TW_NEW))
+		sock_hint(sk, TCPTRAIL_C_TW_LIMIT);
 }
 
 /* ---- reasons ---- */
@@ -516,29 +552,29 @@ void sock_on_time_wait(struct sock *sk)
 void sock_on_reset(struct sock *sk, const struct sk_buff *skb)
 {
 	if (trail_is_armed() && sock_is_tcp(sk))
-		trail_hint(trail_peek_cookie(sk), TRAIL_FULL,
-			   !skb || tcp_hdr(skb)->rst ?
-				   TCPTRAIL_C_RST_IN :
-				   TCPTRAIL_C_DATA_AFTER_CLOSE);
+		sock_hint(sk, !skb || tcp_hdr(skb)->rst ?
+				      TCPTRAIL_C_RST_IN :
+				      TCPTRAIL_C_DATA_AFTER_CLOSE);
 }
 
 /* tcp_abort(sk, err): SOCK_DESTROY of any of the three kinds of sockets */
 void sock_on_abort(struct sock *sk)
 {
-	int state = sk->sk_state;
-
-	if (trail_is_armed())
-		trail_hint(trail_peek_cookie(sk),
-			   state == TCP_TIME_WAIT ? TRAIL_MINI : TRAIL_FULL,
-			   TCPTRAIL_C_DESTROYED);
+	if (!trail_is_armed())
+		return;
+	if (sk->sk_state == TCP_TIME_WAIT)
+		timewait_on_abort(inet_twsk(sk));
+	else if (sk->sk_state == TCP_NEW_SYN_RECV)
+		request_on_abort(inet_reqsk(sk));
+	else if (sock_is_tcp(sk))
+		sock_hint(sk, TCPTRAIL_C_DESTROYED);
 }
 
 /*
  * Tracepoint tcp_send_reset: we reset the peer. Often after X->CLOSE, when the
  * trail has ended; the cookie still tells whose it is.
  */
-void sock_on_send_reset(void *data, const struct sock *sk,
-			const struct sk_buff *skb COMPAT_RST_REASON_PARAM)
+void sock_on_send_reset(COMPAT_SEND_RESET_PARAMS)
 {
 	struct trail_op op;
 
@@ -547,10 +583,12 @@ void sock_on_send_reset(void *data, const struct sock *sk,
 		return;
 	trail_open(&op, trail_peek_cookie(sk), TRAIL_FULL);
 	if (op.t) {
-		op.t->hint = TCPTRAIL_C_RST_OUT;
+		/* SOCK_DESTROY sends one, too. */
+		if (!op.t->hint)
+			op.t->hint = TCPTRAIL_C_RST_OUT;
 	} else {
 		sock_fill_conn(&op.rec.conn, sk, trail_peek_cookie(sk));
-		op.rec.old = sk->sk_state;
+		op.rec.old_state = sk->sk_state;
 	}
 	op.rec.reason = compat_rst_reason;
 	trail_event(&op, TCPTRAIL_C_RST_OUT, TRAIL_SIZE_MINI);

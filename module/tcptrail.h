@@ -23,6 +23,7 @@ void ring_fill_info(struct tcptrail_info *info);
 int hooks_init(void);
 void hooks_exit(void);
 bool hooks_active(unsigned int bit);
+u16 hooks_unseen(void);
 void hooks_fill_info(struct tcptrail_info *info);
 
 /* device.c */

@@ -13,7 +13,7 @@
 /* On average so many trails in a bucket when the table is full. */
 #define TRAIL_CHAIN	4
 #define TRAIL_MIN	16U
-#define TRAIL_MAX	(1U << 22)
+#define TRAIL_MAX	BIT(22)
 
 struct trail_bucket {
 	spinlock_t lock;	/* guards the chain and every trail in it */
@@ -80,6 +80,7 @@ static bool trail_is(const struct trail *t, u64 cookie, enum trail_side side)
  * Context: any but NMI; returns with interrupts off until trail_close().
  */
 void trail_open(struct trail_op *op, u64 cookie, enum trail_side side)
+	__acquires(bucket)
 {
 	struct trail *t;
 
@@ -98,6 +99,7 @@ void trail_open(struct trail_op *op, u64 cookie, enum trail_side side)
 }
 
 void trail_close(struct trail_op *op)
+	__releases(bucket)
 {
 	spin_unlock_irqrestore(&op->bucket->lock, op->flags);
 }
@@ -138,7 +140,7 @@ void trail_birth(struct trail_op *op, u8 old, u8 object, u16 flags)
 	struct tcptrail_conn *conn = &op->rec.conn;
 	struct trail *t = NULL;
 
-	conn->flags |= flags;
+	conn->flags |= flags | hooks_unseen();
 	conn->birth_ns = op->now;
 	if (trail_has_room(object)) {
 		t = kmem_cache_zalloc(trail_cache, GFP_NOWAIT | __GFP_NOWARN);
@@ -225,7 +227,7 @@ static void trail_publish(struct trail_op *op, u8 type, u8 cause,
 
 /**
  * trail_step - the connection goes to another state
- * @op: opened; without a trail rec.conn and rec.old are set, and what lies
+ * @op: opened; without a trail rec.conn and rec.old_state are set, and what lies
  *	behind rec.listener is set as far as @size says
  * @new: its new state; the present one for accept()
  * @cause: TCPTRAIL_C_*
@@ -242,12 +244,12 @@ void trail_step(struct trail_op *op, u8 new, u8 cause, unsigned int size)
 			t->steps[step] = trail_pack(t, op->now, new, cause);
 		if (t->nsteps < TCPTRAIL_NO_STEP - 1)
 			t->nsteps++;
-		op->rec.old = t->state;
+		op->rec.old_state = t->state;
 		t->state = new;
 		t->hint = TCPTRAIL_C_UNKNOWN;
 	}
 	op->rec.step = step;
-	op->rec.new = new;
+	op->rec.new_state = new;
 	trail_publish(op, TCPTRAIL_STEP, cause, size);
 }
 
@@ -260,9 +262,9 @@ void trail_step(struct trail_op *op, u8 new, u8 cause, unsigned int size)
 void trail_event(struct trail_op *op, u8 kind, unsigned int size)
 {
 	if (op->t)
-		op->rec.old = op->t->state;
+		op->rec.old_state = op->t->state;
 	op->rec.step = TCPTRAIL_NO_STEP;
-	op->rec.new = op->rec.old;
+	op->rec.new_state = op->rec.old_state;
 	trail_publish(op, TCPTRAIL_EVENT, kind, size);
 }
 
@@ -321,26 +323,6 @@ void trail_put_object(struct trail_op *op, u8 object)
 		trail_end(op);
 }
 
-/**
- * trail_hint - leave word why the next step of a connection will happen
- * @cookie: of the socket; 0 is nobody
- * @side: which of its objects
- * @hint: TCPTRAIL_C_*
- *
- * The last hint before a step wins; a step clears it.
- */
-void trail_hint(u64 cookie, enum trail_side side, u8 hint)
-{
-	struct trail_op op;
-
-	if (!cookie)
-		return;
-	trail_open(&op, cookie, side);
-	if (op.t)
-		op.t->hint = hint;
-	trail_close(&op);
-}
-
 unsigned int trail_buckets(void)
 {
 	return 1U << trail_table_bits;
@@ -396,7 +378,7 @@ int trail_init(unsigned int max_trails)
 {
 	unsigned int i;
 
-	trail_max = clamp(max_trails, TRAIL_MIN, TRAIL_MAX);
+	trail_max = clamp_t(unsigned int, max_trails, TRAIL_MIN, TRAIL_MAX);
 	trail_table_bits = ilog2(roundup_pow_of_two(trail_max / TRAIL_CHAIN));
 	trail_table = kvcalloc(trail_buckets(), sizeof(*trail_table),
 			       GFP_KERNEL);

@@ -37,7 +37,8 @@
  * @nsteps: steps so far
  * @objects: TCPTRAIL_O_REQUEST and TCPTRAIL_O_MINI; for full sockets see @full
  * @full: full sockets that live
- * @hint: TCPTRAIL_C_* that a hook knows to be the reason of the next step
+ * @hint: TCPTRAIL_C_* that a hook knows to be the reason of the next step; the
+ *	last one before the step wins, the step clears it
  * @synack_rtx: saturating count
  * @tw_restarts: saturating count
  * @iss: our initial sequence number, if TCPTRAIL_F_ISS
@@ -119,9 +120,10 @@ static inline void conn_fill(struct tcptrail_conn *conn, u64 cookie,
 
 extern int trail_armed;
 
-/* True when callbacks may record; pairs with the release in main.c. */
+/* True when callbacks may record. */
 static inline bool trail_is_armed(void)
 {
+	/* pairs with the release in tcptrail_init() */
 	return smp_load_acquire(&trail_armed);
 }
 
@@ -137,14 +139,15 @@ int trail_init(unsigned int max_trails);
 void trail_exit(void);
 void trail_fill_info(struct tcptrail_info *info);
 
-void trail_open(struct trail_op *op, u64 cookie, enum trail_side side);
-void trail_close(struct trail_op *op);
+void trail_open(struct trail_op *op, u64 cookie, enum trail_side side)
+	__acquires(bucket);
+void trail_close(struct trail_op *op)
+	__releases(bucket);
 void trail_birth(struct trail_op *op, u8 old, u8 object, u16 flags);
 void trail_step(struct trail_op *op, u8 new, u8 cause, unsigned int size);
 void trail_event(struct trail_op *op, u8 kind, unsigned int size);
 void trail_add_full(struct trail_op *op);
 void trail_put_object(struct trail_op *op, u8 object);
-void trail_hint(u64 cookie, enum trail_side side, u8 hint);
 
 unsigned int trail_buckets(void);
 int trail_copy_bucket(unsigned int bucket, struct tcptrail_trail *to,

@@ -236,8 +236,8 @@ struct tcptrail_conn {
  * @hdr: header
  * @conn: the connection
  * @step: number of this step, from 0; TCPTRAIL_NO_STEP in an EVENT
- * @old: state before
- * @new: state after; the same as @old in an EVENT and for accept()
+ * @old_state: state before
+ * @new_state: state after; the same as @old_state in an EVENT and for accept()
  * @cause: TCPTRAIL_C_*
  * @reason: enum sk_rst_reason for RST_OUT, else 0
  * @count: how often so far, for SYNACK_RTX and TW_RESTART
@@ -271,8 +271,8 @@ struct tcptrail_step {
 	struct tcptrail_hdr hdr;
 	struct tcptrail_conn conn;
 	__u8 step;
-	__u8 old;
-	__u8 new;
+	__u8 old_state;
+	__u8 new_state;
 	__u8 cause;
 	__u16 reason;
 	__u16 count;
