@@ -185,7 +185,7 @@ static bool rings_have_more(const struct reader *rd)
 	for_each_possible_cpu(cpu) {
 		const struct ring *r = ring_of(cpu);
 
-		if (r && ring_head(r) != rd->at[cpu].next)
+		if (r && ring_head(r) != READ_ONCE(rd->at[cpu].next))
 			return true;
 	}
 	return false;
@@ -334,14 +334,14 @@ static ssize_t reader_copy(struct reader *rd, char __user *buf, size_t len)
 
 /* ---- file operations ---- */
 
-/* Under rd->lock, or as a hint for poll. */
+/*
+ * Would read() return something? From here on the next record wakes those who
+ * wait, whatever the answer. Only a hint unless rd->lock is held.
+ */
 static bool reader_ready(struct reader *rd)
 {
-	if (READ_ONCE(rd->phase) != READER_LIVE || rings_have_more(rd))
-		return true;
-	/* Queued by now: from here on a publisher wakes us. Look once more. */
 	ring_ask_wake();
-	return rings_have_more(rd);
+	return READ_ONCE(rd->phase) != READER_LIVE || rings_have_more(rd);
 }
 
 static ssize_t tt_read(struct file *file, char __user *buf, size_t len,
@@ -359,8 +359,12 @@ static ssize_t tt_read(struct file *file, char __user *buf, size_t len,
 		mutex_unlock(&rd->lock);
 		if (ret)
 			return ret;
-		if (file->f_flags & O_NONBLOCK)
-			return -EAGAIN;
+		if (file->f_flags & O_NONBLOCK) {
+			/* Edge-triggered epoll wants to be woken after this. */
+			if (!reader_ready(rd))
+				return -EAGAIN;
+			continue;
+		}
 		ret = wait_event_interruptible(*ring_wait_queue(),
 					       reader_ready(rd));
 		if (ret)

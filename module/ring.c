@@ -29,7 +29,8 @@ static struct irq_work ring_wake_work;
 
 static void ring_wake(struct irq_work *work)
 {
-	wake_up_interruptible_poll(&ring_wait, EPOLLIN | EPOLLRDNORM);
+	wake_up_interruptible_poll(&ring_wait,
+				   EPOLLIN | EPOLLRDNORM | EPOLLPRI);
 }
 
 /**

@@ -203,7 +203,8 @@ struct tcptrail_task {
  * struct tcptrail_conn - who talks to whom
  * @cookie: socket cookie
  * @birth_ns: CLOCK_BOOTTIME of step 0; with @cookie it names a connection;
- *	0 if unknown (TCPTRAIL_F_NO_TRAIL)
+ *	0 if unknown: with TCPTRAIL_F_NO_TRAIL, and in an EVENT after the end,
+ *	which belongs to the last connection of that cookie
  * @saddr: local address
  * @daddr: remote address; all zero for a listener
  * @netns_cookie: SO_NETNS_COOKIE of its network namespace, never reused
@@ -454,14 +455,16 @@ struct tcptrail_info {
  * SYNC. lseek(fd, 0, SEEK_SET): as TCPTRAIL_IOC_RESYNC. Anything else: EINVAL.
  *
  * poll(): EPOLLIN | EPOLLRDNORM when read() would not block, also EPOLLPRI
- * when records have been lost that no LOST record has told of yet.
+ * when records have been lost that no LOST record has told of yet. A reader
+ * that uses EPOLLET must read until EAGAIN.
  *
  * open() for reading only: EACCES otherwise; EPERM without CAP_NET_ADMIN in
  * the initial user namespace unless the caller is in the initial user and pid
  * namespaces. Without CAP_NET_ADMIN iss, irs, snd_una, snd_nxt and rcv_nxt are
  * zero and TCPTRAIL_F_REDACTED is set.
  */
-#define TCPTRAIL_IOC_INFO	_IOWR(0xbe, 0, struct tcptrail_info)
+/* The number names only the first field: the struct may grow. */
+#define TCPTRAIL_IOC_INFO	_IOWR(0xbe, 0, __u32)
 #define TCPTRAIL_IOC_RESYNC	_IO(0xbe, 1)
 
 #endif /* _UAPI_LINUX_TCPTRAIL_H */
