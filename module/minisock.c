@@ -23,12 +23,17 @@ static const struct sock *req_sk(const struct request_sock *req)
 	return (const struct sock *)req;
 }
 
-static void request_fill_conn(struct tcptrail_conn *conn,
-			      const struct request_sock *req, u64 cookie)
+/* A request that has no trail so far gets one. */
+static void request_trail(struct trail_op *op, const struct request_sock *req,
+			  u8 state, u16 flags)
 {
 	const struct inet_request_sock *ireq = inet_rsk(req);
+	struct tcptrail_conn *conn;
 
-	conn_fill(conn, cookie, read_pnet(&ireq->ireq_net), ireq->ireq_family);
+	conn = trail_birth(op, trail_peek_cookie(req_sk(req)),
+			   read_pnet(&ireq->ireq_net), state,
+			   TCPTRAIL_O_REQUEST, flags | TCPTRAIL_F_PASSIVE |
+			   conn_family(ireq->ireq_family));
 	if (ireq->ireq_family == AF_INET6) {
 		memcpy(conn->saddr, &ireq->ir_v6_loc_addr, sizeof(conn->saddr));
 		memcpy(conn->daddr, &ireq->ir_v6_rmt_addr, sizeof(conn->daddr));
@@ -45,23 +50,19 @@ static void request_birth(const struct sock *listener, struct request_sock *req,
 			  u8 cause, u16 flags)
 {
 	const struct tcp_request_sock *treq = tcp_rsk(req);
-	u64 cookie = trail_cookie(req_sk(req));
 	struct trail_op op;
 
-	trail_open(&op, cookie, TRAIL_FULL);
+	trail_open(&op, trail_cookie(req_sk(req)), TRAIL_FULL);
 	/* A clone made by reuseport migration carries on. */
 	if (op.t)
 		goto out;
-	request_fill_conn(&op.rec.conn, req, cookie);
-	trail_birth(&op, TCP_LISTEN, TCPTRAIL_O_REQUEST,
-		    flags | TCPTRAIL_F_PASSIVE);
+	request_trail(&op, req, TCP_LISTEN, flags);
 	if (op.t) {
 		op.t->iss = treq->snt_isn;
 		op.t->irs = treq->rcv_isn;
 		op.t->conn.flags |= TCPTRAIL_F_ISS | TCPTRAIL_F_IRS;
 	}
-	op.rec.old_state = TCP_LISTEN;
-	op.rec.listener = trail_cookie(listener);
+	trail_record(&op)->listener = trail_cookie(listener);
 	trail_step(&op, TCP_NEW_SYN_RECV, cause, TRAIL_SIZE_MINI);
 out:
 	trail_close(&op);
@@ -103,15 +104,11 @@ static u8 request_timeout_cause(const struct sock *listener,
 /* trail_hint(), also for a request that was there before. */
 static void request_hint(const struct request_sock *req, u8 hint)
 {
-	u64 cookie = trail_cookie(req_sk(req));
 	struct trail_op op;
 
-	trail_open(&op, cookie, TRAIL_FULL);
-	if (!op.t) {
-		request_fill_conn(&op.rec.conn, req, cookie);
-		trail_birth(&op, TCP_NEW_SYN_RECV, TCPTRAIL_O_REQUEST,
-			    TCPTRAIL_F_PASSIVE | TCPTRAIL_F_LATE);
-	}
+	trail_open(&op, trail_cookie(req_sk(req)), TRAIL_FULL);
+	if (!op.t)
+		request_trail(&op, req, TCP_NEW_SYN_RECV, TCPTRAIL_F_LATE);
 	if (op.t)
 		op.t->hint = hint;
 	trail_close(&op);
@@ -195,7 +192,7 @@ void request_on_rtx(void *data, const struct sock *sk,
 	if (op.t) {
 		if (op.t->synack_rtx < U8_MAX)
 			op.t->synack_rtx++;
-		op.rec.count = op.t->synack_rtx;
+		trail_record(&op)->count = op.t->synack_rtx;
 		if (listening && inet_rsk(req)->acked)
 			op.t->conn.flags |= TCPTRAIL_F_REQ_ACKED;
 		if (listening && listener_defers(sk))
@@ -212,10 +209,16 @@ static const struct sock *tw_sk(const struct inet_timewait_sock *tw)
 	return (const struct sock *)tw;
 }
 
-static void timewait_fill_conn(struct tcptrail_conn *conn,
-			       const struct inet_timewait_sock *tw, u64 cookie)
+/* A minisocket that has no trail so far gets one. */
+static void timewait_trail(struct trail_op *op,
+			   const struct inet_timewait_sock *tw, u8 state,
+			   u8 object, u16 flags)
 {
-	conn_fill(conn, cookie, twsk_net(tw), tw->tw_family);
+	struct tcptrail_conn *conn;
+
+	conn = trail_birth(op, trail_peek_cookie(tw_sk(tw)), twsk_net(tw),
+			   state, object, flags | TCPTRAIL_F_LATE |
+			   conn_family(tw->tw_family));
 	conn_set_v4(conn->saddr, tw->tw_rcv_saddr);
 	conn_set_v4(conn->daddr, tw->tw_daddr);
 #if IS_ENABLED(CONFIG_IPV6)
@@ -242,16 +245,10 @@ static void timewait_open(struct trail_op *op,
 			  const struct inet_timewait_sock *tw)
 	__acquires(bucket)
 {
-	u64 cookie = trail_cookie(tw_sk(tw));
-
-	trail_open(op, cookie, TRAIL_MINI);
-	if (op->t)
-		return;
-	timewait_fill_conn(&op->rec.conn, tw, cookie);
-	op->rec.conn.flags |= TCPTRAIL_F_MINI;
-	trail_birth(op, READ_ONCE(tw->tw_substate), TCPTRAIL_O_MINI,
-		    TCPTRAIL_F_LATE);
-	op->rec.old_state = READ_ONCE(tw->tw_substate);
+	trail_open(op, trail_cookie(tw_sk(tw)), TRAIL_MINI);
+	if (!op->t)
+		timewait_trail(op, tw, READ_ONCE(tw->tw_substate),
+			       TCPTRAIL_O_MINI, TCPTRAIL_F_MINI);
 }
 
 /*
@@ -293,12 +290,8 @@ void timewait_on_new(struct inet_timewait_sock *tw, const struct sock *sk)
 	if (!trail_is_armed() || sk->sk_protocol != IPPROTO_TCP)
 		return;
 	trail_open(&op, trail_cookie(sk), TRAIL_FULL);
-	if (!op.t) {
-		timewait_fill_conn(&op.rec.conn, tw, trail_peek_cookie(sk));
-		trail_birth(&op, sk->sk_state, TCPTRAIL_O_FULL,
-			    TCPTRAIL_F_LATE);
-		op.rec.old_state = sk->sk_state;
-	}
+	if (!op.t)
+		timewait_trail(&op, tw, sk->sk_state, TCPTRAIL_O_FULL, 0);
 	if (op.t) {
 		op.t->objects |= TCPTRAIL_O_MINI;
 		op.t->conn.flags |= TCPTRAIL_F_MINI;
@@ -325,7 +318,7 @@ void timewait_on_schedule(struct inet_timewait_sock *tw, bool rearm)
 	if (op.t && op.t->state == TCP_TIME_WAIT) {
 		if (op.t->tw_restarts < U8_MAX)
 			op.t->tw_restarts++;
-		op.rec.count = op.t->tw_restarts;
+		trail_record(&op)->count = op.t->tw_restarts;
 		trail_event(&op, TCPTRAIL_C_TW_RESTART, TRAIL_SIZE_MINI);
 	} else {
 		trail_step(&op, TCP_TIME_WAIT, TCPTRAIL_C_FIN_IN,

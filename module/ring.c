@@ -18,6 +18,8 @@
 #define RING_MEMORY_PART	32
 
 static DEFINE_PER_CPU_ALIGNED(struct ring, cpu_ring);
+/* Where records go that find no ring. */
+static DEFINE_PER_CPU(struct ring_slot, cpu_no_ring);
 static unsigned int ring_slots;
 static int ring_hotplug_state;
 static atomic64_t ring_missed;
@@ -34,12 +36,27 @@ static void ring_wake(struct irq_work *work)
 }
 
 /**
- * ring_publish - write a record to the ring of this CPU
- * @hdr: the record; size and type are set, seq and cpu are filled in here
+ * ring_record - the place of the next record in the ring of this CPU
  *
- * Context: interrupts off. Never from NMI.
+ * Fill everything behind hdr.seq, which is not to be touched, and call
+ * ring_publish().
+ *
+ * Context: interrupts off until after ring_publish(). Never from NMI.
+ * Return: the record; a place of no consequence if this CPU has no ring.
  */
-void ring_publish(struct tcptrail_hdr *hdr)
+struct tcptrail_hdr *ring_record(void)
+{
+	struct ring *r = this_cpu_ptr(&cpu_ring);
+
+	if (unlikely(!r->slot))
+		return (struct tcptrail_hdr *)this_cpu_ptr(&cpu_no_ring)->word;
+	return (struct tcptrail_hdr *)ring_begin(r);
+}
+
+/**
+ * ring_publish - publish the record that ring_record() returned
+ */
+void ring_publish(void)
 {
 	struct ring *r = this_cpu_ptr(&cpu_ring);
 
@@ -47,8 +64,7 @@ void ring_publish(struct tcptrail_hdr *hdr)
 		atomic64_inc(&ring_missed);
 		return;
 	}
-	hdr->cpu = smp_processor_id();
-	ring_put(r, (const u64 *)hdr, hdr->size / sizeof(u64));
+	ring_commit(r);
 
 	/* head is stored before the flag is read; pairs with ring_ask_wake() */
 	smp_mb();

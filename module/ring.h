@@ -18,7 +18,7 @@
  *
  *	head == n + 1		positions up to n have been published
  *
- * Writer, ring_put()			Reader, ring_get()
+ * Writer, ring_begin(), _commit()	Reader, ring_get()
  *
  *   W1: word[0] = 0			  R1: h = load_acquire(head)
  *   --- smp_wmb() ---			  R2: s = load_acquire(word[0])
@@ -43,7 +43,7 @@
  *
  * Sleeping readers: the writer looks for them after W4, with a full barrier
  * between; the reader queues itself and then looks at head, with a full
- * barrier between (ring-wakeup). See trail_wake() and tt_poll().
+ * barrier between (ring-wakeup). See ring_publish() and ring_ask_wake().
  */
 #ifndef _TCPTRAIL_RING_H
 #define _TCPTRAIL_RING_H
@@ -79,30 +79,56 @@ struct ring {
 };
 
 /**
- * ring_put - publish a record
+ * ring_begin - start to write the next record, in its place
  * @r: ring of this CPU
- * @rec: the record; its first word is ignored, the second one starts with its
- *	size in bytes
- * @words: its length in words, 2 to RING_SLOT_WORDS
  *
- * Context: the only writer of @r, not to be interrupted by another one.
- * Return: the position after it, which is its sequence number.
+ * The caller fills the words from the second one on (W2), which starts with
+ * the record's size in bytes, and calls ring_commit(). The oldest record is
+ * gone from here on.
+ *
+ * Context: the only writer of @r, not to be interrupted by another one until
+ * ring_commit().
+ * Return: the words of the slot.
  */
-static inline u64 ring_put(struct ring *r, const u64 *rec, unsigned int words)
+static inline u64 *ring_begin(struct ring *r)
 {
-	u64 n = READ_ONCE(r->head);
-	u64 *word = r->slot[n & r->mask].word;
-	unsigned int i;
+	u64 *word = r->slot[r->head & r->mask].word;
 
 	WRITE_ONCE(word[0], 0);				/* W1 */
 	smp_wmb();	/* before W2; pairs with smp_rmb() in ring_get() */
-	for (i = 1; i < words; i++)
-		ring_store_word(&word[i], rec[i]);	/* W2 */
+	return word;
+}
+
+/**
+ * ring_commit - publish the record that ring_begin() started
+ * @r: ring of this CPU
+ */
+static inline void ring_commit(struct ring *r)
+{
+	u64 n = r->head;
+
 	/* W3: record complete; pairs with the acquire of word[0], R2 */
-	smp_store_release(&word[0], n + 1);
+	smp_store_release(&r->slot[n & r->mask].word[0], n + 1);
 	/* W4: published; pairs with the acquire of head, R1 */
 	smp_store_release(&r->head, n + 1);
-	return n + 1;
+}
+
+/**
+ * ring_put - publish a record that lies elsewhere
+ * @r: ring of this CPU
+ * @rec: the record; its first word is ignored
+ * @words: its length in words, 2 to RING_SLOT_WORDS
+ *
+ * Context: as ring_begin().
+ */
+static inline void ring_put(struct ring *r, const u64 *rec, unsigned int words)
+{
+	u64 *word = ring_begin(r);
+	unsigned int i;
+
+	for (i = 1; i < words; i++)
+		ring_store_word(&word[i], rec[i]);	/* W2 */
+	ring_commit(r);
 }
 
 /**

@@ -46,11 +46,21 @@ static void sock_fill_addr(struct tcptrail_conn *conn, const struct sock *sk)
 		memset(conn->daddr, 0, sizeof(conn->daddr));
 }
 
-static void sock_fill_conn(struct tcptrail_conn *conn, const struct sock *sk,
-			   u64 cookie)
+/* A connection that has no trail so far gets one. */
+static void sock_birth(struct trail_op *op, const struct sock *sk, u8 state,
+		       u16 flags)
 {
-	conn_fill(conn, cookie, sock_net(sk), sk->sk_family);
-	sock_fill_addr(conn, sk);
+	flags |= conn_family(sk->sk_family);
+	sock_fill_addr(trail_birth(op, trail_peek_cookie(sk), sock_net(sk),
+				   state, TCPTRAIL_O_FULL, flags), sk);
+}
+
+/* Its trail has ended, but there is something to tell. */
+static void sock_stranger(struct trail_op *op, const struct sock *sk)
+{
+	sock_fill_addr(trail_stranger(op, trail_peek_cookie(sk), sock_net(sk),
+				      sk->sk_state,
+				      conn_family(sk->sk_family)), sk);
 }
 
 /* Bytes received in order and not read; a FIN takes a sequence number. */
@@ -64,7 +74,8 @@ static u32 sock_unread(const struct sock *sk)
 	return unread;
 }
 
-static void sock_fill_numbers(struct tcptrail_step *rec, const struct sock *sk)
+static void sock_fill_numbers(struct tcptrail_step *rec, const struct sock *sk,
+			      bool listener)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 	struct sock_cgroup_data *skcd;
@@ -73,14 +84,14 @@ static void sock_fill_numbers(struct tcptrail_step *rec, const struct sock *sk)
 	/* Only reads, although it does not say so. */
 	skcd = (struct sock_cgroup_data *)&sk->sk_cgrp_data;
 	rec->cgroup = cgroup_id(sock_cgroup_ptr(skcd));
-	rec->uid = from_kuid(&init_user_ns, sk->sk_uid);
+	rec->uid = __kuid_val(sk->sk_uid);
 	rec->mark = READ_ONCE(sk->sk_mark);
 	rec->snd_una = tp->snd_una;
 	rec->snd_nxt = tp->snd_nxt;
 	rec->rcv_nxt = tp->rcv_nxt;
 	rec->snd_wnd = tp->snd_wnd;
 	rec->rcv_wnd = tp->rcv_wnd;
-	if (rec->old_state == TCP_LISTEN || rec->new_state == TCP_LISTEN) {
+	if (listener) {
 		rec->unread = READ_ONCE(sk->sk_ack_backlog);
 		rec->unsent = READ_ONCE(sk->sk_max_ack_backlog);
 	} else {
@@ -293,14 +304,9 @@ static void sock_open(struct trail_op *op, const struct sock *sk, u8 state,
 		      u16 flags)
 	__acquires(bucket)
 {
-	u64 cookie = trail_cookie(sk);
-
-	trail_open(op, cookie, TRAIL_FULL);
-	if (op->t)
-		return;
-	sock_fill_conn(&op->rec.conn, sk, cookie);
-	trail_birth(op, state, TCPTRAIL_O_FULL, flags);
-	op->rec.old_state = state;
+	trail_open(op, trail_cookie(sk), TRAIL_FULL);
+	if (!op->t)
+		sock_birth(op, sk, state, flags);
 }
 
 /* trail_hint(), also for a socket that was there before. */
@@ -346,18 +352,30 @@ static void sock_note_task(struct trail *t, u8 cause,
 		t->closer = *task;
 }
 
+/* The step to SYN_SENT, which waited for sock_on_connect(). */
+static void sock_tell_connect(struct trail_op *op, const struct sock *sk)
+{
+	sock_fill_numbers(trail_record(op), sk, false);
+	trail_tell_first(op);
+}
+
+static void sock_connect_step(struct trail_op *op, const struct sock *sk)
+{
+	if (sock_in_syscall(sk))
+		task_fill(&op->t->opener);
+	trail_step_later(op, TCP_SYN_SENT, TCPTRAIL_C_CONNECT);
+}
+
 static void sock_step(struct trail_op *op, const struct sock *sk, int old,
 		      int new)
 {
-	struct tcptrail_step *rec = &op->rec;
+	struct tcptrail_step *rec = trail_record(op);
 	unsigned int size = TRAIL_SIZE_FULL;
 	bool by_task;
 	u8 cause;
 
 	cause = cause_of(sk, op->t, old, new, &by_task);
-	rec->old_state = old;
-	rec->new_state = new;
-	sock_fill_numbers(rec, sk);
+	sock_fill_numbers(rec, sk, old == TCP_LISTEN || new == TCP_LISTEN);
 	if (by_task) {
 		task_fill(&rec->task);
 		size = TRAIL_SIZE_TASK;
@@ -384,6 +402,9 @@ static void sock_close_step(struct trail_op *op, const struct sock *sk, int old)
 {
 	struct trail *t = op->t;
 
+	/* connect() failed before it came to the SYN. */
+	if (trail_is_untold(op))
+		sock_tell_connect(op, sk);
 	/* A child that was never born: tcp_v4_syn_recv_sock() failed early. */
 	if (t && old == TCP_SYN_RECV && !t->full)
 		return;
@@ -422,7 +443,9 @@ void sock_on_set_state(void *data, const struct sock *sk, const int old,
 		return;
 
 	sock_open(&op, sk, old, is_birth(old, new) ? 0 : TCPTRAIL_F_LATE);
-	if (new == TCP_CLOSE)
+	if (new == TCP_SYN_SENT && op.t && hooks_active(TCPTRAIL_H_SYN_OUT))
+		sock_connect_step(&op, sk);
+	else if (new == TCP_CLOSE)
 		sock_close_step(&op, sk, old);
 	else
 		sock_step(&op, sk, old, new);
@@ -457,36 +480,39 @@ void sock_on_child(struct sock *sk, const struct sock *osk)
 		cause = TCPTRAIL_C_UNKNOWN;
 		flags = 0;
 	}
-	sock_fill_conn(&op.rec.conn, sk, trail_peek_cookie(sk));
-	trail_birth(&op, osk ? TCP_NEW_SYN_RECV : TCP_LISTEN, TCPTRAIL_O_FULL,
-		    flags | TCPTRAIL_F_PASSIVE);
+	sock_birth(&op, sk, osk ? TCP_NEW_SYN_RECV : TCP_LISTEN,
+		   flags | TCPTRAIL_F_PASSIVE);
 	if (op.t) {
 		op.t->iss = tcp_sk(sk)->snd_una - 1;
 		op.t->irs = tcp_sk(sk)->rcv_nxt - 1;
 		op.t->conn.flags |= TCPTRAIL_F_ISS | TCPTRAIL_F_IRS;
 	}
-	op.rec.old_state = osk ? TCP_NEW_SYN_RECV : TCP_LISTEN;
-	op.rec.new_state = TCP_SYN_RECV;
-	sock_fill_numbers(&op.rec, sk);
+	sock_fill_numbers(trail_record(&op), sk, false);
 	trail_step(&op, TCP_SYN_RECV, cause, TRAIL_SIZE_FULL);
 out:
 	trail_close(&op);
 }
 
-/* tcp_connect(sk): the SYN is about to go out, the port has been chosen. */
+/*
+ * tcp_connect(sk): the SYN is about to go out. Only now are the local port and
+ * the first sequence number chosen, so the step to SYN_SENT is told here.
+ */
 void sock_on_connect(struct sock *sk)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 	struct trail_op op;
 
-	if (!trail_is_armed() || !sock_is_tcp(sk) || tp->repair)
+	if (!trail_is_armed() || !sock_is_tcp(sk))
 		return;
 	trail_open(&op, trail_cookie(sk), TRAIL_FULL);
-	if (op.t) {
+	if (trail_is_untold(&op)) {
 		sock_fill_addr(&op.t->conn, sk);
-		op.t->iss = tp->write_seq;
-		op.t->conn.flags |= TCPTRAIL_F_ISS;
-		trail_event(&op, TCPTRAIL_C_SYN_OUT, TRAIL_SIZE_MINI);
+		/* TCP_REPAIR sends none. */
+		if (!tp->repair) {
+			op.t->iss = tp->write_seq;
+			op.t->conn.flags |= TCPTRAIL_F_ISS;
+		}
+		sock_tell_connect(&op, sk);
 	}
 	trail_close(&op);
 }
@@ -497,6 +523,7 @@ void sock_on_connect(struct sock *sk)
  */
 void sock_on_graft(struct sock *sk)
 {
+	struct tcptrail_step *rec;
 	struct trail_op op;
 	struct trail *t;
 
@@ -508,18 +535,17 @@ void sock_on_graft(struct sock *sk)
 		/* Closed while it waited: its trail has ended, or will now. */
 		trail_open(&op, trail_cookie(sk), TRAIL_FULL);
 		if (!op.t)
-			sock_fill_conn(&op.rec.conn, sk, trail_peek_cookie(sk));
+			sock_stranger(&op, sk);
 	}
 	t = op.t;
-	op.rec.old_state = sk->sk_state;
-	op.rec.new_state = sk->sk_state;
-	sock_fill_numbers(&op.rec, sk);
-	memset(&op.rec.task, 0, sizeof(op.rec.task));
+	rec = trail_record(&op);
+	sock_fill_numbers(rec, sk, false);
+	memset(&rec->task, 0, sizeof(rec->task));
 	if (sock_in_syscall(sk))
-		task_fill(&op.rec.task);
+		task_fill(&rec->task);
 	if (t) {
 		t->conn.flags |= TCPTRAIL_F_PASSIVE | TCPTRAIL_F_ACCEPTED;
-		t->opener = op.rec.task;
+		t->opener = rec->task;
 	}
 	if (t || sk->sk_state != TCP_CLOSE)
 		trail_step(&op, t ? t->state : sk->sk_state, TCPTRAIL_C_ACCEPT,
@@ -587,10 +613,9 @@ void sock_on_send_reset(COMPAT_SEND_RESET_PARAMS)
 		if (!op.t->hint)
 			op.t->hint = TCPTRAIL_C_RST_OUT;
 	} else {
-		sock_fill_conn(&op.rec.conn, sk, trail_peek_cookie(sk));
-		op.rec.old_state = sk->sk_state;
+		sock_stranger(&op, sk);
 	}
-	op.rec.reason = compat_rst_reason;
+	trail_record(&op)->reason = compat_rst_reason;
 	trail_event(&op, TCPTRAIL_C_RST_OUT, TRAIL_SIZE_MINI);
 	trail_close(&op);
 }

@@ -13,7 +13,8 @@ struct ring;
 /* ring.c */
 int ring_init(unsigned int slots);
 void ring_exit(void);
-void ring_publish(struct tcptrail_hdr *hdr);
+struct tcptrail_hdr *ring_record(void);
+void ring_publish(void);
 const struct ring *ring_of(unsigned int cpu);
 void ring_ask_wake(void);
 wait_queue_head_t *ring_wait_queue(void);

@@ -33,8 +33,9 @@ static atomic_t trail_count;
 static atomic_t trail_requests;
 static atomic64_t trail_refused;
 
-/* In trail.objects only: counted in trail_requests. */
+/* In trail.objects only: counted in trail_requests; first step not published */
 #define TRAIL_O_COUNTED	0x80
+#define TRAIL_O_UNTOLD	0x40
 
 /* 1 once every hook is in place; main.c */
 int trail_armed;
@@ -91,11 +92,7 @@ void trail_open(struct trail_op *op, u64 cookie, enum trail_side side)
 		if (trail_is(t, cookie, side))
 			break;
 	op->t = t;
-	op->rec.reason = 0;
-	op->rec.count = 0;
-	op->rec.iss = 0;
-	op->rec.irs = 0;
-	op->rec.listener = 0;
+	op->rec = NULL;
 }
 
 void trail_close(struct trail_op *op)
@@ -126,40 +123,106 @@ static void trail_give_room(u8 object)
 }
 
 /**
+ * trail_record - the record that the next step or event will publish
+ * @op: opened
+ *
+ * The caller may set reason, count and listener, and for a size beyond
+ * TRAIL_SIZE_MINI everything behind; the rest is filled in later.
+ *
+ * Return: its place in the ring.
+ */
+struct tcptrail_step *trail_record(struct trail_op *op)
+{
+	struct tcptrail_step *rec = op->rec;
+
+	if (rec)
+		return rec;
+	rec = (struct tcptrail_step *)ring_record();
+	rec->reason = 0;
+	rec->count = 0;
+	rec->listener = 0;
+	op->rec = rec;
+	return rec;
+}
+
+static void conn_init(struct tcptrail_conn *conn, u64 cookie,
+		      const struct net *net, u16 flags)
+{
+	conn->cookie = cookie;
+	conn->birth_ns = 0;
+	conn->netns_cookie = net->net_cookie;
+	conn->netns_ino = net->ns.inum;
+	conn->flags = flags;
+	conn->err = 0;
+}
+
+/**
+ * trail_stranger - describe a connection without a trail, in its record
+ * @op: opened; op->t is NULL
+ * @cookie: of the socket
+ * @net: its network namespace
+ * @state: its state
+ * @flags: TCPTRAIL_F_*
+ *
+ * Return: where the caller has to fill in addresses, ports and interface.
+ */
+struct tcptrail_conn *trail_stranger(struct trail_op *op, u64 cookie,
+				     const struct net *net, u8 state, u16 flags)
+{
+	struct tcptrail_step *rec = trail_record(op);
+
+	op->state = state;
+	rec->iss = 0;
+	rec->irs = 0;
+	conn_init(&rec->conn, cookie, net, flags);
+	return &rec->conn;
+}
+
+static struct trail *trail_alloc(u8 object)
+{
+	struct trail *t;
+
+	if (!trail_has_room(object))
+		return NULL;
+	t = kmem_cache_zalloc(trail_cache, GFP_NOWAIT | __GFP_NOWARN);
+	if (!t)
+		trail_give_room(object);
+	return t;
+}
+
+/**
  * trail_birth - start the trail of a connection
- * @op: opened; op->rec.conn describes the connection, but for birth and flags
+ * @op: opened; op->t is NULL
+ * @cookie: of the socket
+ * @net: its network namespace
  * @old: state before its first step
  * @object: TCPTRAIL_O_*, what there is of it
  * @flags: TCPTRAIL_F_*; F_LATE: it existed before
  *
  * If there is no room op->t stays NULL, the connection is counted, and its
  * steps are published with TCPTRAIL_F_NO_TRAIL and without a step number.
+ *
+ * Return: where the caller has to fill in addresses, ports and interface.
  */
-void trail_birth(struct trail_op *op, u8 old, u8 object, u16 flags)
+struct tcptrail_conn *trail_birth(struct trail_op *op, u64 cookie,
+				  const struct net *net, u8 old, u8 object,
+				  u16 flags)
 {
-	struct tcptrail_conn *conn = &op->rec.conn;
-	struct trail *t = NULL;
+	struct trail *t = trail_alloc(object);
 
-	conn->flags |= flags | hooks_unseen();
-	conn->birth_ns = op->now;
-	if (trail_has_room(object)) {
-		t = kmem_cache_zalloc(trail_cache, GFP_NOWAIT | __GFP_NOWARN);
-		if (!t)
-			trail_give_room(object);
-	}
+	flags |= hooks_unseen();
 	if (!t) {
 		/* A late one was counted at its birth, if it was refused. */
 		if (!(flags & TCPTRAIL_F_LATE))
 			atomic64_inc(&trail_refused);
-		conn->flags |= TCPTRAIL_F_NO_TRAIL;
-		conn->birth_ns = 0;
-		op->t = NULL;
-		return;
+		return trail_stranger(op, cookie, net, old,
+				      flags | TCPTRAIL_F_NO_TRAIL);
 	}
 	/* Was it there before us, or was there no room for it? */
 	if ((flags & TCPTRAIL_F_LATE) && atomic64_read(&trail_refused))
-		conn->flags |= TCPTRAIL_F_NO_TRAIL;
-	t->conn = *conn;
+		flags |= TCPTRAIL_F_NO_TRAIL;
+	conn_init(&t->conn, cookie, net, flags);
+	t->conn.birth_ns = op->now;
 	t->state = old;
 	t->first_old = old;
 	if (object == TCPTRAIL_O_FULL)
@@ -171,20 +234,25 @@ void trail_birth(struct trail_op *op, u8 old, u8 object, u16 flags)
 	t->next = op->bucket->first;
 	op->bucket->first = t;
 	op->t = t;
+	return &t->conn;
 }
 
 static u8 trail_objects(const struct trail *t)
 {
-	u8 objects = t->objects & ~TRAIL_O_COUNTED;
+	u8 objects = t->objects & ~(TRAIL_O_COUNTED | TRAIL_O_UNTOLD);
 
 	return objects | (t->full ? TCPTRAIL_O_FULL : 0);
 }
 
-/* Everything but rec->hdr.type and .ts_ns. */
-static void trail_to_record(const struct trail *t, struct tcptrail_trail *rec)
+/* Everything but hdr.seq; hdr.cpu is for records that come from a ring. */
+static void trail_to_record(const struct trail *t, struct tcptrail_trail *rec,
+			    u8 type, u64 now)
 {
-	memset(&rec->hdr, 0, sizeof(rec->hdr));
 	rec->hdr.size = sizeof(*rec);
+	rec->hdr.type = type;
+	rec->hdr.pad = 0;
+	rec->hdr.cpu = type == TCPTRAIL_END ? smp_processor_id() : 0;
+	rec->hdr.ts_ns = now;
 	rec->conn = t->conn;
 	rec->nsteps = t->nsteps;
 	rec->first_old = t->first_old;
@@ -209,12 +277,13 @@ static u64 trail_pack(const struct trail *t, u64 now, u8 state, u8 cause)
 static void trail_publish(struct trail_op *op, u8 type, u8 cause,
 			  unsigned int size)
 {
-	struct tcptrail_step *rec = &op->rec;
+	struct tcptrail_step *rec = trail_record(op);
 	const struct trail *t = op->t;
 
 	rec->hdr.size = size;
 	rec->hdr.type = type;
 	rec->hdr.pad = 0;
+	rec->hdr.cpu = smp_processor_id();
 	rec->hdr.ts_ns = op->now;
 	rec->cause = cause;
 	if (t) {
@@ -222,49 +291,101 @@ static void trail_publish(struct trail_op *op, u8 type, u8 cause,
 		rec->iss = t->iss;
 		rec->irs = t->irs;
 	}
-	ring_publish(&rec->hdr);
+	ring_publish();
+	op->rec = NULL;
+}
+
+static void trail_add(struct trail_op *op, u8 new, u8 cause)
+{
+	struct trail *t = op->t;
+
+	if (t->nsteps < TCPTRAIL_STEPS)
+		t->steps[t->nsteps] = trail_pack(t, op->now, new, cause);
+	if (t->nsteps < TCPTRAIL_NO_STEP - 1)
+		t->nsteps++;
+	t->state = new;
+	t->hint = TCPTRAIL_C_UNKNOWN;
 }
 
 /**
  * trail_step - the connection goes to another state
- * @op: opened; without a trail rec.conn and rec.old_state are set, and what lies
- *	behind rec.listener is set as far as @size says
+ * @op: opened; trail_record() is filled as far as @size says
  * @new: its new state; the present one for accept()
  * @cause: TCPTRAIL_C_*
  * @size: TRAIL_SIZE_*
  */
 void trail_step(struct trail_op *op, u8 new, u8 cause, unsigned int size)
 {
+	struct tcptrail_step *rec = trail_record(op);
 	struct trail *t = op->t;
-	u8 step = TCPTRAIL_NO_STEP;
 
-	if (t) {
-		step = t->nsteps;
-		if (step < TCPTRAIL_STEPS)
-			t->steps[step] = trail_pack(t, op->now, new, cause);
-		if (t->nsteps < TCPTRAIL_NO_STEP - 1)
-			t->nsteps++;
-		op->rec.old_state = t->state;
-		t->state = new;
-		t->hint = TCPTRAIL_C_UNKNOWN;
-	}
-	op->rec.step = step;
-	op->rec.new_state = new;
+	rec->step = t ? t->nsteps : TCPTRAIL_NO_STEP;
+	rec->old_state = t ? t->state : op->state;
+	rec->new_state = new;
+	if (t)
+		trail_add(op, new, cause);
 	trail_publish(op, TCPTRAIL_STEP, cause, size);
 }
 
 /**
+ * trail_step_later - a first step of which more will be known in a moment
+ * @op: opened, with a trail that has no step
+ * @new: its new state
+ * @cause: TCPTRAIL_C_*
+ *
+ * It is in the trail from now on, but not published: trail_tell_first().
+ */
+void trail_step_later(struct trail_op *op, u8 new, u8 cause)
+{
+	trail_add(op, new, cause);
+	op->t->objects |= TRAIL_O_UNTOLD;
+}
+
+/**
+ * trail_is_untold - does the first step wait to be published?
+ * @op: opened
+ */
+bool trail_is_untold(const struct trail_op *op)
+{
+	return op->t && (op->t->objects & TRAIL_O_UNTOLD);
+}
+
+/**
+ * trail_tell_first - publish the step that trail_step_later() took
+ * @op: opened; trail_record() is filled but for the task
+ *
+ * The record has the time at which the step happened.
+ */
+void trail_tell_first(struct trail_op *op)
+{
+	struct tcptrail_step *rec = trail_record(op);
+	struct trail *t = op->t;
+	u64 now = op->now;
+
+	t->objects &= ~TRAIL_O_UNTOLD;
+	rec->step = 0;
+	rec->old_state = t->first_old;
+	rec->new_state = TCPTRAIL_PACK_STATE(t->steps[0]);
+	rec->task = t->opener;
+	op->now = t->conn.birth_ns;
+	trail_publish(op, TCPTRAIL_STEP, TCPTRAIL_PACK_CAUSE(t->steps[0]),
+		      TRAIL_SIZE_TASK);
+	op->now = now;
+}
+
+/**
  * trail_event - something worth telling that changes no state
- * @op: as for trail_step(); rec.reason and rec.count may be set
+ * @op: as for trail_step()
  * @kind: TCPTRAIL_C_*
  * @size: TRAIL_SIZE_*
  */
 void trail_event(struct trail_op *op, u8 kind, unsigned int size)
 {
-	if (op->t)
-		op->rec.old_state = op->t->state;
-	op->rec.step = TCPTRAIL_NO_STEP;
-	op->rec.new_state = op->rec.old_state;
+	struct tcptrail_step *rec = trail_record(op);
+
+	rec->step = TCPTRAIL_NO_STEP;
+	rec->old_state = op->t ? op->t->state : op->state;
+	rec->new_state = rec->old_state;
 	trail_publish(op, TCPTRAIL_EVENT, kind, size);
 }
 
@@ -288,12 +409,10 @@ void trail_add_full(struct trail_op *op)
 static void trail_end(struct trail_op *op)
 {
 	struct trail *t = op->t, **p = &op->bucket->first;
-	struct tcptrail_trail rec;
 
-	trail_to_record(t, &rec);
-	rec.hdr.type = TCPTRAIL_END;
-	rec.hdr.ts_ns = op->now;
-	ring_publish(&rec.hdr);
+	trail_to_record(t, (struct tcptrail_trail *)ring_record(),
+			TCPTRAIL_END, op->now);
+	ring_publish();
 
 	while (*p != t)
 		p = &(*p)->next;
@@ -351,9 +470,8 @@ int trail_copy_bucket(unsigned int bucket, struct tcptrail_trail *to,
 		u64 now = ktime_get_boottime_ns();
 
 		for (t = b->first; t; t = t->next, to++) {
-			trail_to_record(t, to);
-			to->hdr.type = TCPTRAIL_TRAIL;
-			to->hdr.ts_ns = now;
+			to->hdr.seq = 0;
+			trail_to_record(t, to, TCPTRAIL_TRAIL, now);
 		}
 	}
 	spin_unlock_irqrestore(&b->lock, flags);

@@ -35,7 +35,8 @@
  * @state: current state, TCPTRAIL_ESTABLISHED ...
  * @first_old: state before step 0
  * @nsteps: steps so far
- * @objects: TCPTRAIL_O_REQUEST and TCPTRAIL_O_MINI; for full sockets see @full
+ * @objects: TCPTRAIL_O_REQUEST and TCPTRAIL_O_MINI, and marks of trail.c; for
+ *	full sockets see @full
  * @full: full sockets that live
  * @hint: TCPTRAIL_C_* that a hook knows to be the reason of the next step; the
  *	last one before the step wins, the step clears it
@@ -81,16 +82,18 @@ struct trail_bucket;
  * struct trail_op - one callback's work on one connection
  * @bucket: its bucket, locked
  * @t: its trail; NULL: there is none (yet), or there is no room
+ * @rec: the record being made, in its place in the ring; see trail_record()
  * @now: CLOCK_BOOTTIME, read under the lock
  * @flags: of the interrupts
- * @rec: the record being made; conn is taken from @t if there is one
+ * @state: without a trail, the state before
  */
 struct trail_op {
 	struct trail_bucket *bucket;
 	struct trail *t;
+	struct tcptrail_step *rec;
 	u64 now;
 	unsigned long flags;
-	struct tcptrail_step rec;
+	u8 state;
 };
 
 /* Bytes of a STEP about a request or a minisocket, a full socket, with task */
@@ -106,16 +109,10 @@ static inline void conn_set_v4(__u8 *to, __be32 addr)
 	memcpy(to + 12, &addr, sizeof(addr));
 }
 
-/* Everything but addresses, ports and interface. */
-static inline void conn_fill(struct tcptrail_conn *conn, u64 cookie,
-			     const struct net *net, u16 family)
+/* TCPTRAIL_F_* that follow from the address family */
+static inline u16 conn_family(u16 family)
 {
-	conn->cookie = cookie;
-	conn->birth_ns = 0;
-	conn->netns_cookie = net->net_cookie;
-	conn->netns_ino = net->ns.inum;
-	conn->flags = family == AF_INET6 ? TCPTRAIL_F_IPV6 : 0;
-	conn->err = 0;
+	return family == AF_INET6 ? TCPTRAIL_F_IPV6 : 0;
 }
 
 extern int trail_armed;
@@ -143,8 +140,17 @@ void trail_open(struct trail_op *op, u64 cookie, enum trail_side side)
 	__acquires(bucket);
 void trail_close(struct trail_op *op)
 	__releases(bucket);
-void trail_birth(struct trail_op *op, u8 old, u8 object, u16 flags);
+struct tcptrail_conn *trail_birth(struct trail_op *op, u64 cookie,
+				  const struct net *net, u8 old, u8 object,
+				  u16 flags);
+struct tcptrail_conn *trail_stranger(struct trail_op *op, u64 cookie,
+				     const struct net *net, u8 state,
+				     u16 flags);
+struct tcptrail_step *trail_record(struct trail_op *op);
 void trail_step(struct trail_op *op, u8 new, u8 cause, unsigned int size);
+void trail_step_later(struct trail_op *op, u8 new, u8 cause);
+bool trail_is_untold(const struct trail_op *op);
+void trail_tell_first(struct trail_op *op);
 void trail_event(struct trail_op *op, u8 kind, unsigned int size);
 void trail_add_full(struct trail_op *op);
 void trail_put_object(struct trail_op *op, u8 object);

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make            the module for the running kernel, and the tool
+# make load       build, then load the module (unload: remove it)
+# make install    module and tool (PREFIX, DESTDIR); make uninstall
+# make demo       see it work in a virtual machine; nothing is installed here
+# make check      every test; make check-native: those without a machine
+# make clean
+#
+# V=1 shows every command. KDIR=... builds for another kernel.
+
+PREFIX ?= /usr/local
+KDIR   ?= /lib/modules/$(shell uname -r)/build
+CACHE  := $(or $(TCPTRAIL_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tcptrail)
+
+# Everything that is built for a kernel lands in build/RELEASE/, never beside
+# the sources: those appear there as links.
+release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
+out     = $(CURDIR)/build/$(release)
+sudo    = $(if $(filter 0,$(shell id -u)),,sudo)
+
+ifeq ($(V),1)
+Q :=
+kbuild = $(MAKE) -C $(KDIR) M=$(out) CONFIG_DEBUG_INFO_BTF_MODULES=
+else
+Q := @
+MAKEFLAGS += --no-print-directory
+kbuild = $(MAKE) -s -C $(KDIR) M=$(out) CONFIG_DEBUG_INFO_BTF_MODULES=
+endif
+
+all: tool
+	$(Q)if [ -e $(KDIR)/Makefile ]; then \
+		$(MAKE) module; \
+	else \
+		echo "No headers of this kernel in $(KDIR), so only the tool was built (scripts/deps.sh build may help)."; \
+	fi
+
+module:
+	$(Q)[ -n "$(release)" ] || { \
+		echo "make: no kernel headers in $(KDIR): run scripts/deps.sh build, or give KDIR=" >&2; exit 1; }
+	$(Q)mkdir -p $(out)/module
+	$(Q)find $(out) -xtype l -delete
+	$(Q)ln -sf $(CURDIR)/Kbuild $(CURDIR)/VERSION $(out)/
+	$(Q)cp -rsf $(CURDIR)/module/. $(out)/module/
+	$(Q)$(kbuild) modules
+	@echo "  built   build/$(release)/tcptrail.ko"
+
+tool:
+	$(Q)$(MAKE) -C tools
+
+load: module
+	$(Q)$(sudo) insmod $(out)/tcptrail.ko
+	@echo "  loaded; read it with: $(sudo) build/tools/tcptrail"
+
+unload:
+	$(Q)$(sudo) rmmod tcptrail
+
+install: all
+	$(Q)$(MAKE) -C tools install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	$(Q)if [ -e $(out)/tcptrail.ko ]; then \
+		install -D -m 644 $(out)/tcptrail.ko \
+			$(DESTDIR)/lib/modules/$(release)/updates/tcptrail.ko && \
+		{ [ -n "$(DESTDIR)" ] || /sbin/depmod $(release); }; \
+	fi
+
+uninstall:
+	$(Q)$(MAKE) -C tools uninstall PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	$(Q)rm -f $(DESTDIR)/lib/modules/$(release)/updates/tcptrail.ko
+	$(Q)[ -n "$(DESTDIR)$(if $(release),,none)" ] || /sbin/depmod $(release)
+
+# The kernel for demo and check is an unpacked one, see scripts/deps.sh.
+cached = KDIR=$(CACHE)/kernels/own/build
+
+demo:
+	$(Q)scripts/deps.sh demo
+	$(Q)$(MAKE) tool
+	$(Q)$(MAKE) module $(cached)
+	@echo "A virtual machine starts, with its own kernel (about half a minute)."
+	$(Q)selftests/vm/vm.sh --icount --out build/results/demo -- \
+		bash -c '. selftests/env.sh && exec selftests/demo.sh'
+
+check:
+	$(Q)scripts/deps.sh check
+	$(Q)selftests/check.sh native vm
+
+check-native:
+	$(Q)scripts/deps.sh check
+	$(Q)selftests/check.sh native
+
+clean:
+	$(Q)rm -rf build
+
+.PHONY: all module tool load unload install uninstall demo check check-native clean

@@ -1,0 +1,359 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Installs what tcptrail needs, and only what is missing.
+#
+# usage: scripts/deps.sh [build|demo|check]
+#   build   the tool, and headers of the running kernel for the module
+#   demo    build, and a kernel in a virtual machine
+#   check   demo, and everything the tests use (the default)
+#
+# Packages are installed with apt-get, as root or through sudo. What must not
+# touch this machine (the kernel to test, its headers, programs of a newer
+# Debian suite) is only downloaded and unpacked in a cache folder.
+#
+#   DEPS=skip        do nothing
+#   TCPTRAIL_CACHE   the cache folder (default: $XDG_CACHE_HOME/tcptrail)
+#
+# In the cache folder:
+#   kernels/SUITE/           one kernel, unpacked: vmlinuz, modules, headers
+#   kernels/SUITE/build      what the module is built against
+#   kernels/SUITE/release    its name, as uname -r says it
+#   linux-source/            kselftest, checkpatch and the memory model
+#   virtme-ng/, herd/        programs this machine's suite does not have
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+cache=${TCPTRAIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tcptrail}
+group=${1:-check}
+
+# Virtual machines need virtme-ng 1.25 for separate stdout and stderr.
+min_virtme=1.25
+# A newer suite that has it, for machines whose own suite does not.
+virtme_suite=trixie
+herd_suite=sid
+# Any kernel from 6.12 on has the selftest library that the tests use.
+source_suite=trixie
+source_package=linux-source-6.12
+
+build_packages="gcc make libc6-dev libmnl-dev libjson-c-dev pkg-config"
+
+vm_packages="qemu-system-x86 busybox-static file kmod udev iproute2 xz-utils zstd
+	python3 python3-argcomplete python3-requests libelf-dev
+	nftables tcpdump ethtool iputils-ping procps"
+
+test_packages="python3-scapy lksctp-tools libsctp-dev sparse perl bc flex bison
+	bash coreutils util-linux"
+
+die() { echo "deps: $*" >&2; exit 1; }
+
+# The package database is asked once for all.
+not_installed() {
+	# shellcheck disable=SC2086 # a list of words
+	printf '%s\n' $1 | sort -u > "$tmp/wanted"
+	# shellcheck disable=SC2086
+	dpkg-query -W -f '${db:Status-Status} ${Package}\n' $1 2>/dev/null |
+		sed -n 's/^installed //p' | sort -u > "$tmp/have"
+	comm -23 "$tmp/wanted" "$tmp/have" | tr '\n' ' ' | sed 's/ $//'
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "not root and no sudo here; as root, type: $*"
+	fi
+}
+
+# Long output goes to a log; it is shown only when the command fails.
+logged() {
+	if ! "$@" > "$tmp/log" 2>&1 < /dev/null; then
+		tail -n 20 "$tmp/log" >&2
+		die "failed: $*"
+	fi
+}
+
+# ---- apt, for this machine's suite and for others ----
+
+# A suite that is not this machine's gets an apt directory of its own: sources,
+# lists and cache are private, so the machine's configuration stays as it is.
+# Mirror, proxy and keyrings are the machine's. A mirror that lags or is frozen
+# will do: its signature is checked, its age is not.
+suite_options() {
+	[ "$1" != own ] || return 0
+	dir=$cache/apt/$1
+	echo "-o Dir::Etc::SourceList=$dir/sources.list
+		-o Dir::Etc::SourceParts=/dev/null
+		-o Dir::Etc::Preferences=/dev/null
+		-o Dir::Etc::PreferencesParts=/dev/null
+		-o Dir::State::Lists=$dir/lists
+		-o Dir::Cache=$dir/cache
+		-o Dir::State::status=$dir/status
+		-o Acquire::Languages=none
+		-o Acquire::Check-Valid-Until=false
+		-o APT::Default-Release="
+}
+
+# apt itself says which mirror this machine uses, whatever the format of its
+# source files.
+own_mirror() {
+	# shellcheck disable=SC1091
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	# shellcheck disable=SC2016 # apt's own placeholders
+	apt-get indextargets --format \
+		'$(CREATED_BY) $(COMPONENT) $(RELEASE) $(CODENAME) $(REPO_URI)' |
+		awk -v c="$codename" '$1 == "Packages" && $2 == "main" &&
+			($3 == c || $4 == c || $3 == "stable" || $3 == "testing" ||
+			 $3 == "unstable" || $3 == "sid") { print $5; exit }'
+}
+
+update_suite() {
+	suite=$1
+	[ ! -e "$tmp/updated-$suite" ] || return 0
+	if [ "$suite" = own ]; then
+		if [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; then
+			echo "  apt-get update"
+			logged as_root apt-get update -q
+		fi
+	else
+		[ "$ID" = debian ] ||
+			die "this is $ID, and $2 comes from Debian $suite: install it by hand, then use DEPS=skip"
+		mirror=$(own_mirror)
+		[ -n "$mirror" ] || die "found no Debian mirror in this machine's apt sources"
+		dir=$cache/apt/$suite
+		mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+		: > "$dir/status"
+		key=/usr/share/keyrings/debian-archive-keyring.gpg
+		[ -r "$key" ] && signed="[signed-by=$key] " || signed=
+		echo "deb $signed$mirror $suite main" > "$dir/sources.list"
+		echo "  list of packages of Debian $suite"
+		# shellcheck disable=SC2046 # a list of options
+		logged apt-get $(suite_options "$suite") -o APT::Sandbox::User="$(id -un)" \
+			update -q
+	fi
+	: > "$tmp/updated-$suite"
+}
+
+# fetch SUITE FOLDER PACKAGE...: unpack packages without installing them
+fetch() {
+	suite=$1 folder=$2
+	shift 2
+	update_suite "$suite" "$*"
+	rm -rf "$tmp/debs"
+	mkdir -p "$tmp/debs" "$folder"
+	(
+		cd "$tmp/debs"
+		# shellcheck disable=SC2046
+		logged apt-get $(suite_options "$suite") -o APT::Sandbox::User="$(id -un)" \
+			download -q "$@"
+	) || exit 1
+	for deb in "$tmp"/debs/*.deb; do
+		dpkg-deb -x "$deb" "$folder"
+	done
+	rm -rf "$tmp/debs"
+}
+
+# Folders appear under their name only when they are complete.
+finish() {
+	rm -rf "$2"
+	mv "$1" "$2"
+}
+
+# ---- the kernels to test ----
+
+# Only that of this machine's suite; scripts/kernels.sh gets the others.
+each_kernel() {
+	sed 's/#.*//' "$top/selftests/vm/kernels" | while read -r suite package; do
+		[ "$suite" != own ] || echo "$suite $package"
+	done
+}
+
+# The packages that hold the newest kernel of a suite and its headers.
+kernel_packages() {
+	headers=$(echo "$2" | sed 's/linux-image/linux-headers/')
+	# shellcheck disable=SC2046
+	apt-cache $(suite_options "$1") depends -i --recurse "$2" "$headers" 2>/dev/null |
+		grep -E '^linux-(image|binary|modules|base|headers|kbuild)-[0-9]' |
+		grep -v -e '-unsigned$' | sort -u
+}
+
+# Nothing to ask apt as long as its lists did not change since the last time.
+kernel_missing() {
+	stamp=$cache/kernels/$1/release
+	[ -e "$stamp" ] || return 0
+	[ "$1" = own ] && [ -n "$(find /var/lib/apt/lists -maxdepth 0 -newer "$stamp")" ] || return 1
+	newest=$(kernel_packages "$1" "$2" | sed -n 's/^linux-image-//p')
+	[ -n "$newest" ] && [ "$newest" != "$(cat "$stamp")" ] && return 0
+	touch "$stamp"
+	return 1
+}
+
+get_kernel() {
+	suite=$1
+	update_suite "$suite" "$2"
+	packages=$(kernel_packages "$suite" "$2")
+	release=$(echo "$packages" | sed -n 's/^linux-image-//p')
+	[ -n "$release" ] || die "no package $2 in suite $suite: the tests need a Debian kernel"
+	echo "  kernel $release"
+	new=$cache/kernels/.new
+	rm -rf "$new"
+	# shellcheck disable=SC2086
+	fetch "$suite" "$new" $packages
+	[ -d "$new/lib/modules" ] || ln -s usr/lib "$new/lib"
+
+	# Header packages expect to live in /usr/src. All their other links
+	# are relative and hold here too.
+	rm -f "$new/lib/modules/$release/build" "$new/lib/modules/$release/source"
+	sed -i "s,/usr/src/,$cache/kernels/$suite/usr/src/,g" \
+		"$new/usr/src/linux-headers-$release/Makefile"
+	ln -s "usr/src/linux-headers-$release" "$new/build"
+	for image in "boot/vmlinuz-$release" "lib/modules/$release/vmlinuz"; do
+		[ ! -e "$new/$image" ] || ln "$new/$image" "$new/vmlinuz"
+	done
+	/sbin/depmod -b "$new" "$release"
+	echo "$release" > "$new/release"
+	finish "$new" "$cache/kernels/$suite"
+}
+
+# ---- files of the kernel's source that no other package has ----
+
+get_source() {
+	suite=own
+	apt-cache show "$source_package" >/dev/null 2>&1 || suite=$source_suite
+	echo "  $source_package: kselftest, checkpatch and the memory model"
+	new=$cache/.linux-source
+	rm -rf "$new" "$new.deb"
+	mkdir -p "$new"
+	fetch "$suite" "$new.deb" "$source_package"
+	tar -xJf "$new.deb/usr/src/$source_package.tar.xz" -C "$new" --strip-components=1 \
+		--wildcards \
+		'*/scripts/checkpatch.pl' '*/scripts/spelling.txt' \
+		'*/scripts/const_structs.checkpatch' '*/tools/memory-model' \
+		'*/tools/testing/selftests/lib.mk' \
+		'*/tools/testing/selftests/kselftest.h' \
+		'*/tools/testing/selftests/kselftest_harness.h' \
+		'*/tools/testing/selftests/kselftest' \
+		'*/tools/testing/selftests/net/lib' \
+		'*/tools/testing/selftests/net/lib.sh' \
+		'*/tools/scripts' '*/tools/build/Build.include' \
+		'*/tools/include/uapi' '*/COPYING' '*/LICENSES'
+	rm -rf "$new.deb"
+	finish "$new" "$cache/linux-source"
+}
+
+# ---- programs of newer suites ----
+
+own_virtme() {
+	command -v virtme-run >/dev/null &&
+		dpkg --compare-versions "$(dpkg-query -W -f '${Version}' virtme-ng)" ge $min_virtme
+}
+
+get_virtme() {
+	candidate=$(apt-cache policy virtme-ng | sed -n 's/^ *Candidate: //p')
+	if dpkg --compare-versions "${candidate:-0}" ge $min_virtme; then
+		echo "  virtme-ng (a package of this suite)"
+		install_packages virtme-ng
+		return
+	fi
+	echo "  virtme-ng of Debian $virtme_suite"
+	rm -rf "$cache/.virtme-ng"
+	fetch $virtme_suite "$cache/.virtme-ng" virtme-ng
+	finish "$cache/.virtme-ng" "$cache/virtme-ng"
+}
+
+# herd7 is a plain program of a suite with a newer C library: it runs with that
+# library, through that library's loader.
+get_herd() {
+	echo "  herdtools7 of Debian $herd_suite"
+	new=$cache/.herd
+	rm -rf "$new"
+	fetch $herd_suite "$new" herdtools7 libc6 libgmp10
+	cat > "$new/herd7" <<'EOF'
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+here=$(dirname "$(readlink -f "$0")")
+libs=$(dirname "$(find "$here" -name 'libc.so.6' | head -n 1)")
+gmp=$(dirname "$(find "$here" -name 'libgmp.so.10' | head -n 1)")
+exec "$libs/ld-linux-x86-64.so.2" --library-path "$libs:$gmp" \
+	"$here/usr/bin/herd7" -set-libdir "$here/usr/share/herdtools7/herd" "$@"
+EOF
+	chmod +x "$new/herd7"
+	find "$new/usr/bin" -type f ! -name herd7 -delete
+	rm -rf "$new/usr/share/doc"
+	finish "$new" "$cache/herd"
+}
+
+install_packages() {
+	update_suite own
+	# shellcheck disable=SC2086
+	logged as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+		--no-install-recommends -o Dpkg::Use-Pty=0 "$@"
+}
+
+# ---- what is missing; say it; get it ----
+
+main() {
+	case $group in
+	build) packages=$build_packages ;;
+	demo)  packages="$build_packages $vm_packages" ;;
+	check) packages="$build_packages $vm_packages $test_packages" ;;
+	*)     die "usage: scripts/deps.sh [build|demo|check]" ;;
+	esac
+	[ "${DEPS:-}" != skip ] || return 0
+	command -v apt-get >/dev/null ||
+		die "no apt-get here; install these by hand, then use DEPS=skip: $packages"
+	# shellcheck disable=SC1091
+	ID=$(. /etc/os-release && echo "$ID")
+
+	mkdir -p "$cache"
+	tmp=$(mktemp -d "$cache/tmp.XXXXXX")
+	trap 'rm -rf "$tmp"' EXIT
+	exec 9> "$cache/lock"
+	flock 9
+
+	missing=$(not_installed "$packages")
+	headers=linux-headers-$(uname -r)
+	if [ "$group" = build ] && [ ! -e "/lib/modules/$(uname -r)/build" ] &&
+	   apt-cache show "$headers" >/dev/null 2>&1; then
+		missing="$missing $headers"
+	fi
+	kernels='' source='' virtme='' herd=''
+	if [ "$group" != build ]; then
+		kernels=$(each_kernel | while read -r suite package; do
+			! kernel_missing "$suite" "$package" || echo "$suite $package"
+		done)
+		[ -d "$cache/virtme-ng" ] || own_virtme || virtme=1
+	fi
+	if [ "$group" = check ]; then
+		[ -d "$cache/linux-source" ] || source=1
+		[ -d "$cache/herd" ] || herd=1
+	fi
+	[ -n "$missing$kernels$source$virtme$herd" ] || return 0
+
+	echo "tcptrail needs for \"make $group\" (to skip this: DEPS=skip):"
+	[ -z "$missing" ] || echo "  installed with apt-get: $missing" | fmt -w 78
+	[ -z "$kernels$source$virtme$herd" ] ||
+		echo "  downloaded and unpacked in $cache, not installed:"
+	[ -z "$kernels" ] || echo "$kernels" | while read -r suite package; do
+		echo "    $package of suite \"$suite\" and its headers (85 MB)"
+	done
+	[ -z "$source" ] || echo "    $source_package (150 MB, of which 5 MB are kept)"
+	[ -z "$virtme" ] || echo "    virtme-ng $min_virtme or later"
+	[ -z "$herd" ] || echo "    herdtools7 of Debian $herd_suite (45 MB, of which 20 MB are kept)"
+
+	# shellcheck disable=SC2086 # a list of words
+	[ -z "$missing" ] || install_packages $missing
+	[ -z "$virtme" ] || get_virtme
+	[ -z "$kernels" ] || echo "$kernels" | while read -r suite package; do
+		get_kernel "$suite" "$package"
+	done
+	[ -z "$source" ] || get_source
+	[ -z "$herd" ] || (get_herd) ||
+		echo "  herdtools7 cannot be had: tests of the memory model will be skipped"
+	rm -rf "$cache/apt"
+	echo "  done"
+}
+
+main

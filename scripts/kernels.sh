@@ -1,0 +1,315 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Other kernels: fetches them and builds the module for them.
+#
+# usage: scripts/kernels.sh list
+#        scripts/kernels.sh get [NAME...]     what is not there yet
+#        scripts/kernels.sh update [NAME...]  what has become newer, too
+#        scripts/kernels.sh build [NAME...]   the module, with W=1
+#
+# A NAME is one of "list": the Debian suite, with "-cloud" for that flavour; all
+# of selftests/vm/kernels if none is given ("own" is the business of deps.sh).
+#
+# Nothing is installed. Packages are downloaded and unpacked in the cache:
+#
+#   kernels/NAME/       a kernel: vmlinuz, lib/modules, release (as uname -r)
+#   roots/SUITE/        its headers, with the compiler and the tools of that
+#                       suite around them: a place to build in with chroot
+#
+# "build" leaves build/RELEASE/tcptrail.ko. It fails if the compiler or the
+# kernel's build system has anything to say.
+#
+#   TCPTRAIL_CACHE   the cache folder (default: $XDG_CACHE_HOME/tcptrail)
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+cache=${TCPTRAIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tcptrail}
+
+# What a build calls, besides what the headers themselves depend on.
+tools="gcc make dwarves perl python3 bash dash coreutils sed grep mawk findutils diffutils
+	gzip kmod"
+
+die() { echo "kernels: $*" >&2; exit 1; }
+
+usage() {
+	sed -n '5,8s/^# \{0,1\}//p' "$0" >&2
+	exit 2
+}
+
+# Long output goes to a log; it is shown only when the command fails.
+logged() {
+	if ! "$@" > "$tmp/log" 2>&1 < /dev/null; then
+		tail -n 20 "$tmp/log" >&2
+		die "failed: $*"
+	fi
+}
+
+# Folders appear under their name only when they are complete.
+finish() {
+	rm -rf "$2"
+	mv "$1" "$2"
+}
+
+# ---- the list: NAME SUITE FLAVOUR ----
+
+each_kernel() {
+	sed 's/#.*//' "$top/selftests/vm/kernels" | while read -r suite package; do
+		case $suite in
+		own|'') continue ;;
+		esac
+		flavour=${package#linux-image-}
+		case $flavour in
+		cloud-*) echo "$suite-cloud $suite $flavour" ;;
+		*)       echo "$suite $suite $flavour" ;;
+		esac
+	done
+}
+
+chosen() {
+	each_kernel > "$tmp/list"
+	[ $# -gt 0 ] || { cat "$tmp/list"; return; }
+	for name; do
+		grep "^$name " "$tmp/list" ||
+			die "no kernel \"$name\": one of" $(cut -d ' ' -f 1 "$tmp/list")
+	done
+}
+
+# The newest release that is in the cache, or nothing.
+release_of() {
+	cat "$cache/kernels/$1/release" 2>/dev/null || true
+}
+
+# ---- apt, for any suite ----
+
+# A suite gets an apt directory of its own: sources, lists and cache are
+# private, so the machine's configuration stays as it is. Mirrors, proxy and
+# keyrings are the machine's. A mirror that lags or is frozen will do: its
+# signature is checked, its age is not.
+suite_apt() {
+	command=$1 suite=$2
+	shift 2
+	dir=$tmp/apt/$suite
+	# Backports have to be asked for.
+	release=
+	case $suite in *-backports) release=$suite ;; esac
+	"$command" \
+		-o Dir::Etc::SourceList="$dir/sources.list" \
+		-o Dir::Etc::SourceParts=/dev/null \
+		-o Dir::Etc::Preferences=/dev/null \
+		-o Dir::Etc::PreferencesParts=/dev/null \
+		-o Dir::State::Lists="$dir/lists" \
+		-o Dir::Cache="$dir/cache" \
+		-o Dir::State::status="$dir/status" \
+		-o Acquire::Languages=none \
+		-o Acquire::Check-Valid-Until=false \
+		-o APT::Sandbox::User="$(id -un)" \
+		-o APT::Install-Recommends=false \
+		-o APT::Default-Release="$release" \
+		"$@"
+}
+
+# own_mirror [SUFFIX]: apt itself says which mirror this machine uses for its
+# own suite, or for that with "-security", whatever the format of its sources.
+own_mirror() {
+	# shellcheck disable=SC1091
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	# shellcheck disable=SC2016 # apt's own placeholders
+	apt-get indextargets --format \
+		'$(CREATED_BY) $(COMPONENT) $(RELEASE) $(CODENAME) $(REPO_URI)' |
+		awk -v c="$codename" -v s="${1:-}" \
+			'$1 == "Packages" && $2 == "main" &&
+			($3 == c s || $4 == c s || $3 == "stable" s ||
+			 $3 == "testing" s || $3 == "unstable" s || $3 == "sid" s) {
+				print $5; exit }'
+}
+
+update_suite() {
+	suite=$1 dir=$tmp/apt/$1
+	[ ! -d "$dir" ] || return 0
+	mirror=$(own_mirror)
+	[ -n "$mirror" ] || die "found no Debian mirror in this machine's apt sources"
+	security=$(own_mirror -security)
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	: > "$dir/status"
+	key=/usr/share/keyrings/debian-archive-keyring.gpg
+	[ -r "$key" ] && signed="[signed-by=$key] " || signed=
+	{
+		echo "deb $signed$mirror ${suite%-backports} main"
+		case $suite in
+		*-backports)  echo "deb $signed$mirror $suite main" ;;
+		esac
+		case $suite in
+		sid|unstable) ;;
+		*) [ -z "$security" ] ||
+			echo "deb $signed$security ${suite%-backports}-security main" ;;
+		esac
+	} > "$dir/sources.list"
+	logged suite_apt apt-get "$suite" update -q
+}
+
+# unpack SUITE FOLDER PACKAGE...
+unpack() {
+	suite=$1 folder=$2
+	shift 2
+	rm -rf "$tmp/debs"
+	mkdir -p "$tmp/debs" "$folder"
+	(cd "$tmp/debs" && logged suite_apt apt-get "$suite" download -q "$@") || exit 1
+	for deb in "$tmp"/debs/*.deb; do
+		# Not to be hindered by links of /bin and /lib to /usr.
+		dpkg-deb --fsys-tarfile "$deb" |
+			tar -x -C "$folder" --keep-directory-symlink --no-same-owner
+	done
+	rm -rf "$tmp/debs"
+}
+
+# ---- get ----
+
+# The packages that hold the newest kernel of a suite, and not what they need.
+image_packages() {
+	suite_apt apt-cache "$1" depends -i --recurse "linux-image-$2" 2>/dev/null |
+		grep -E '^linux-(image|binary|modules|base)-[0-9]' | grep -v -e '-unsigned$' |
+		sort -u
+}
+
+# Everything that a build in this suite needs, headers of all its flavours too.
+root_packages() {
+	headers=$(each_kernel | awk -v s="$1" '$2 == s { print "linux-headers-" $3 }')
+	# shellcheck disable=SC2086 # lists of words
+	suite_apt apt-get "$1" --simulate install $headers $tools |
+		sed -n 's/^Inst \([^ ]*\) .*/\1/p'
+}
+
+get_root() {
+	suite=$1
+	new=$cache/roots/.new
+	rm -rf "$new"
+	mkdir -p "$new/usr/bin" "$new/usr/sbin" "$new/usr/lib" "$new/usr/lib64" \
+		"$new/proc" "$new/dev" "$new/tmp" "$new/module"
+	for folder in bin sbin lib lib64; do
+		ln -s usr/$folder "$new/$folder"
+	done
+	packages=$(root_packages "$suite") || die "cannot resolve the packages of $suite"
+	# shellcheck disable=SC2086 # a list of words
+	unpack "$suite" "$new" $packages
+	# What the packages' own scripts would have done.
+	[ -e "$new/bin/sh" ] || ln -s dash "$new/bin/sh"
+	[ -e "$new/bin/awk" ] || ln -s mawk "$new/bin/awk"
+	rm -rf "$new/usr/share/doc" "$new/usr/share/man" "$new/usr/share/locale"
+	# It stays what it was made for, as long as it is there.
+	each_kernel | sed -n "s/^[^ ]* $suite //p" > "$new/flavours"
+	finish "$new" "$cache/roots/$suite"
+}
+
+get_kernel() {
+	name=$1 suite=$2 flavour=$3
+	update_suite "$suite"
+	packages=$(image_packages "$suite" "$flavour")
+	release=$(echo "$packages" | sed -n 's/^linux-image-//p')
+	[ -n "$release" ] || die "no package linux-image-$flavour in suite $suite"
+	root=$cache/roots/$suite
+	if [ "$(release_of "$name")" != "$release" ]; then
+		echo "  $name: kernel $release"
+		new=$cache/kernels/.new-$name
+		rm -rf "$new"
+		# shellcheck disable=SC2086 # a list of words
+		unpack "$suite" "$new" $packages
+		[ -d "$new/lib/modules" ] || ln -s usr/lib "$new/lib"
+		rm -f "$new/lib/modules/$release/build" "$new/lib/modules/$release/source"
+		for image in "boot/vmlinuz-$release" "lib/modules/$release/vmlinuz"; do
+			[ ! -e "$new/$image" ] || ln "$new/$image" "$new/vmlinuz"
+		done
+		PATH=$PATH:/sbin:/usr/sbin depmod -b "$new" "$release"
+		echo "$release" > "$new/release"
+		finish "$new" "$cache/kernels/$name"
+	fi
+	if [ ! -d "$root/usr/src/linux-headers-$release" ]; then
+		echo "  $name: headers, and the compiler and tools of Debian $suite"
+		get_root "$suite"
+		[ -d "$root/usr/src/linux-headers-$release" ] ||
+			die "the headers of suite $suite are not those of $release"
+	fi
+}
+
+get() {
+	chosen "$@" > "$tmp/chosen"
+	while read -r name suite flavour; do
+		release=$(release_of "$name")
+		if [ "$update" = 1 ] || [ -z "$release" ] ||
+		   [ ! -d "$cache/roots/$suite/usr/src/linux-headers-$release" ]; then
+			get_kernel "$name" "$suite" "$flavour"
+		fi
+	done < "$tmp/chosen"
+}
+
+# ---- build ----
+
+# Mounts are made in a namespace of its own, so nothing is left behind. Without
+# root the namespace belongs to the user.
+in_root() {
+	[ "$(id -u)" = 0 ] && user='' || user=--map-root-user
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare $user --mount --pid --fork sh -euc '
+		root=$1 work=$2
+		shift 2
+		mount -t proc proc "$root/proc"
+		mount --rbind /dev "$root/dev"
+		mount --bind "$work" "$root/module"
+		exec env -i PATH=/usr/bin:/usr/sbin:/bin:/sbin LC_ALL=C HOME=/ \
+			chroot "$root" "$@"' sh "$@"
+}
+
+build_kernel() {
+	name=$1 suite=$2
+	release=$(release_of "$name")
+	root=$cache/roots/$suite
+	if [ -z "$release" ] || [ ! -d "$root/usr/src/linux-headers-$release" ]; then
+		die "kernel \"$name\" is not there: scripts/kernels.sh get $name"
+	fi
+	# Built from nothing, since an object that is up to date warns of nothing.
+	work=$top/build/kernels/$name
+	rm -rf "$work"
+	mkdir -p "$work" "$top/build/$release"
+	cp -r "$top/Kbuild" "$top/VERSION" "$top/module" "$work/"
+	status=0
+	in_root "$root" "$work" make -s -C "/usr/src/linux-headers-$release" \
+		M=/module W=1 modules < /dev/null > "$work/log" 2>&1 || status=$?
+	if [ $status != 0 ] || [ -s "$work/log" ]; then
+		echo "FAILED  $name: $release" >&2
+		sed 's/^/  | /' "$work/log" >&2
+		return 1
+	fi
+	# At once, for whoever is using the one before.
+	mv "$work/tcptrail.ko" "$top/build/$release/tcptrail.ko"
+	echo "built   $name: build/$release/tcptrail.ko"
+}
+
+build() {
+	chosen "$@" > "$tmp/chosen"
+	failed=0
+	while read -r name suite _; do
+		(build_kernel "$name" "$suite") || failed=1
+	done < "$tmp/chosen"
+	return $failed
+}
+
+list() {
+	each_kernel | while read -r name _; do
+		printf '%-24s %s\n' "$name" "$(release_of "$name")"
+	done
+}
+
+[ $# -gt 0 ] || usage
+action=$1
+shift
+update=0
+mkdir -p "$cache/kernels" "$cache/roots"
+tmp=$(mktemp -d "$cache/tmp.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+case $action in
+get)    exec 9> "$cache/kernels.lock"; flock 9; get "$@" ;;
+update) exec 9> "$cache/kernels.lock"; flock 9; update=1; get "$@" ;;
+build)  build "$@" ;;
+list)   list ;;
+*)      usage ;;
+esac

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The tests that need no kernel of their own, in less than a minute.
+#
+# usage: selftests/native.sh RESULTS
+set -u
+
+cd "$(dirname "$0")/.." || exit 1
+. selftests/env.sh
+. selftests/tap.sh
+results=$1
+start_results
+
+kernel=$cache/kernels/own/build
+scratch=$top/build/native
+sources=$cache/linux-source
+
+# Anything a compiler or checker has to say about our files fails the test.
+silent() {
+	local log
+	log=$(mktemp)
+	"$@" > "$log" 2>&1
+	local status=$?
+	cat "$log"
+	grep -qE '(warning|error):' "$log" && status=1
+	rm -f "$log"
+	return $status
+}
+
+# Built from nothing, since an object that is up to date warns of nothing.
+module() {
+	rm -rf "$scratch/module-build"
+	mkdir -p "$scratch/module-build/module"
+	ln -s "$top/Kbuild" "$top/VERSION" "$scratch/module-build/"
+	cp -rs "$top/module/." "$scratch/module-build/module/"
+	silent make -s -j2 -C "$kernel" M="$scratch/module-build" W=1 \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules
+}
+
+# The kernel's own headers are not ours to mend. C=2 checks every file, also
+# those that need no compiling.
+sparse() {
+	make -s -j2 -C "$kernel" M="$scratch/module-build" C=2 \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules > "$scratch/sparse.log" 2>&1 ||
+		{ cat "$scratch/sparse.log"; return 1; }
+	! grep -E "$scratch/module-build/.*(warning|error):" "$scratch/sparse.log"
+}
+
+# Its lines about patches and about a kernel tree have no meaning here; the one
+# place for kernel version tests is module/compat.h, see versions(), and it takes
+# the two sides of such a test for swapped.
+checkpatch() {
+	find module -name '*.[ch]' -print0 |
+		xargs -0 perl "$sources/scripts/checkpatch.pl" --no-tree --strict \
+			--terse --no-summary --show-types --color=never \
+			--ignore FILE_PATH_CHANGES,LINUX_VERSION_CODE,CONSTANT_COMPARISON -f
+}
+
+# Programs include the ABI header without anything of ours around it.
+abi_header() {
+	gcc -std=c99 -pedantic -Wall -Wextra -Werror -fsyntax-only \
+		-x c module/uapi/linux/tcptrail.h
+}
+
+abi_text() {
+	scripts/check-abi.sh
+}
+
+# With the address and undefined behaviour sanitizers.
+tool() {
+	silent make -s -j2 -C tools O="$scratch/tool" SAN=1
+}
+
+tool_tests() {
+	make -s -C tools O="$scratch/tool" SAN=1 check
+}
+
+ring() {
+	make -s -C selftests/ring check
+}
+
+versions() {
+	! grep -rnE 'LINUX_VERSION_CODE|KERNEL_VERSION\(' module tools selftests \
+		--include='*.[ch]' --exclude=compat.h
+}
+
+# A test that sleeps is slow or flaky: it has to wait for something. Only the
+# library that does the waiting may.
+no_sleep() {
+	! grep -rnE '(^|[;&|({]|do|then)[[:space:]]*sleep[[:space:]]' selftests \
+		--include='*.sh' --exclude=lib.sh
+}
+
+shell() {
+	local file status=0
+	while IFS= read -r file; do
+		bash -n "$file" || status=1
+	done < <(find . -path ./build -prune -o -name '*.sh' -print -o -path ./.ci/run -print)
+	return $status
+}
+
+licences() {
+	! find Kbuild Makefile module tools selftests scripts bench -type f \
+		\( -name '*.[chS]' -o -name '*.sh' -o -name '*.py' -o -name Makefile -o -name Kbuild \) \
+		-exec grep -L 'SPDX-License-Identifier' {} + 2>/dev/null | grep .
+}
+
+mkdir -p "$scratch"
+for test in module sparse checkpatch abi_header tool tool_tests ring versions \
+	    no_sleep shell licences; do
+	run_test $test $test
+done
+[ ! -e scripts/check-abi.sh ] || run_test abi_text abi_text
+! grep -q '^not ok' "$results/results.tap"

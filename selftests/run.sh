@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs tests one after the other, as root, on the machine it is started on:
+# in a virtual machine (selftests/vm/vm.sh), or anywhere.
+#
+# usage: selftests/run.sh RESULTS TEST...
+#
+# Run it from the top folder. A TEST is the name of a script here, or of a
+# program in build/selftests. RESULTS/results.tap gets every result, and
+# RESULTS/TEST/output what each test said.
+set -u
+
+cd "$(dirname "$0")/.." || exit 1
+. selftests/env.sh
+. selftests/tap.sh
+results=$1
+shift
+start_results
+
+timeout=$(sed -n 's/^timeout=//p' selftests/settings)
+
+# A test that leaves the module behind would spoil the next one.
+is_loaded() {
+	[ -d /sys/module/tcptrail ]
+}
+
+run() {
+	local test=$1 program=./$1
+	[ -e "selftests/$test" ] || program=$top/build/selftests/$test
+	export TCPTRAIL_OUT=$results/$test
+	TMPDIR=$(mktemp -d -p /tmp)
+	export TMPDIR
+	(cd selftests && run_test "$test" timeout -k 10 "$timeout" "$program")
+	rm -rf "$TMPDIR"
+	if is_loaded; then
+		add_result "not ok $test: left the module loaded"
+		echo "FAILED  $test: left the module loaded"
+		rmmod tcptrail
+	fi
+}
+
+for test in "$@"; do
+	run "$test"
+done
+echo "# complete" >> "$results/results.tap"
+! grep -q '^not ok' "$results/results.tap"
