@@ -50,20 +50,21 @@ static inline u64 compat_sock_inode(const struct sock *sk)
 }
 
 /*
- * The parameters of a probe on tcp_send_reset. Newer kernels give a reason, and
+ * The head of a probe on tcp_send_reset. Newer kernels give a reason, and
  * there sk may be NULL or a minisocket.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define COMPAT_HAS_RST_REASON	0
 #define compat_rst_reason	0
-#define COMPAT_SEND_RESET_PARAMS \
-	void *data, const struct sock *sk, const struct sk_buff *skb
+#define COMPAT_SEND_RESET(probe) \
+	void probe(void *data, const struct sock *sk, const struct sk_buff *skb)
 #else
 #include <net/rstreason.h>
 #define COMPAT_HAS_RST_REASON	1
-#define COMPAT_SEND_RESET_PARAMS \
-	void *data, const struct sock *sk, const struct sk_buff *skb, \
-	const enum sk_rst_reason compat_rst_reason
+#define COMPAT_SEND_RESET(probe) \
+	void probe(void *data, const struct sock *sk, \
+		   const struct sk_buff *skb, \
+		   const enum sk_rst_reason compat_rst_reason)
 #endif
 
 #endif /* _TCPTRAIL_COMPAT_H */

@@ -16,7 +16,7 @@ struct tcphdr;
 /* sock.c: full sockets */
 void sock_on_set_state(void *data, const struct sock *sk, const int old,
 		       const int new);
-void sock_on_send_reset(COMPAT_SEND_RESET_PARAMS);
+COMPAT_SEND_RESET(sock_on_send_reset);
 void sock_on_child(struct sock *sk, const struct sock *osk);
 void sock_on_connect(struct sock *sk);
 void sock_on_graft(struct sock *sk);

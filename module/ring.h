@@ -102,8 +102,10 @@ static inline u64 *ring_begin(struct ring *r)
 /**
  * ring_commit - publish the record that ring_begin() started
  * @r: ring of this CPU
+ *
+ * Return: its sequence number.
  */
-static inline void ring_commit(struct ring *r)
+static inline u64 ring_commit(struct ring *r)
 {
 	u64 n = r->head;
 
@@ -111,6 +113,7 @@ static inline void ring_commit(struct ring *r)
 	smp_store_release(&r->slot[n & r->mask].word[0], n + 1);
 	/* W4: published; pairs with the acquire of head, R1 */
 	smp_store_release(&r->head, n + 1);
+	return n + 1;
 }
 
 /**
@@ -120,15 +123,16 @@ static inline void ring_commit(struct ring *r)
  * @words: its length in words, 2 to RING_SLOT_WORDS
  *
  * Context: as ring_begin().
+ * Return: its sequence number.
  */
-static inline void ring_put(struct ring *r, const u64 *rec, unsigned int words)
+static inline u64 ring_put(struct ring *r, const u64 *rec, unsigned int words)
 {
 	u64 *word = ring_begin(r);
 	unsigned int i;
 
 	for (i = 1; i < words; i++)
 		ring_store_word(&word[i], rec[i]);	/* W2 */
-	ring_commit(r);
+	return ring_commit(r);
 }
 
 /**

@@ -600,7 +600,7 @@ void sock_on_abort(struct sock *sk)
  * Tracepoint tcp_send_reset: we reset the peer. Often after X->CLOSE, when the
  * trail has ended; the cookie still tells whose it is.
  */
-void sock_on_send_reset(COMPAT_SEND_RESET_PARAMS)
+COMPAT_SEND_RESET(sock_on_send_reset)
 {
 	struct trail_op op;
 
