@@ -101,8 +101,24 @@ static void reader_mark(struct reader *rd)
 	rd->cpu = 0;
 }
 
-/* Go to the oldest records, or behind the newest. */
-static void reader_seek(struct reader *rd, bool oldest)
+/* Go behind the newest record. */
+static void reader_skip(struct reader *rd)
+{
+	unsigned int cpu;
+
+	reader_mark(rd);
+	for_each_possible_cpu(cpu)
+		WRITE_ONCE(rd->at[cpu].next, rd->at[cpu].until);
+	WRITE_ONCE(rd->phase, READER_LIVE);
+	rd->copied = 0;
+	rd->given = 0;
+}
+
+/*
+ * Go back to the oldest records. What has been overwritten before it was read
+ * is still to be told as lost; for a new file that is nothing.
+ */
+static void reader_restart(struct reader *rd, bool new)
 {
 	unsigned int cpu;
 
@@ -110,10 +126,11 @@ static void reader_seek(struct reader *rd, bool oldest)
 	for_each_possible_cpu(cpu) {
 		const struct ring *r = ring_of(cpu);
 		struct ring_cursor *at = &rd->at[cpu];
+		u64 oldest = r ? ring_oldest(r, at->until) : 0;
 
-		at->next = r && oldest ? ring_oldest(r, at->until) : at->until;
+		WRITE_ONCE(at->next, new ? oldest : min(at->next, oldest));
 	}
-	rd->phase = oldest ? READER_HISTORY : READER_LIVE;
+	WRITE_ONCE(rd->phase, READER_HISTORY);
 	rd->bucket = 0;
 	rd->copied = 0;
 	rd->given = 0;
@@ -146,11 +163,11 @@ static bool reader_from_ring(struct reader *rd, unsigned int cpu,
 		u64 oldest = ring_oldest(r, ring_head(r));
 
 		if (at->next < oldest) {
-			at->next = oldest;
+			WRITE_ONCE(at->next, oldest);
 			continue;
 		}
 		if (!ring_get(r, at->next, rec->word)) {
-			at->next++;
+			WRITE_ONCE(at->next, at->next + 1);
 			continue;
 		}
 		break;
@@ -161,7 +178,7 @@ static bool reader_from_ring(struct reader *rd, unsigned int cpu,
 	}
 	if (at->next >= at->until)
 		return false;
-	at->next++;
+	WRITE_ONCE(at->next, at->next + 1);
 	rd->delivered++;
 	return true;
 }
@@ -205,7 +222,8 @@ static int reader_fill_trails(struct reader *rd)
 			struct tcptrail_trail *more;
 
 			/* It may grow meanwhile, so look again. */
-			more = kvcalloc(n + 8, sizeof(*more), GFP_KERNEL);
+			more = kvcalloc(n + 8, sizeof(*more),
+					GFP_KERNEL_ACCOUNT);
 			if (!more)
 				return -ENOMEM;
 			kvfree(rd->trails);
@@ -280,24 +298,23 @@ static int reader_next(struct reader *rd, union record *rec)
 	case READER_HISTORY:
 		if (reader_from_rings(rd, rec))
 			return 1;
-		rd->phase = READER_TRAILS;
+		WRITE_ONCE(rd->phase, READER_TRAILS);
 		fallthrough;
 	case READER_TRAILS:
 		ret = reader_from_trails(rd, rec);
 		if (ret)
 			return ret;
 		reader_mark(rd);
-		rd->phase = READER_CATCH_UP;
+		WRITE_ONCE(rd->phase, READER_CATCH_UP);
 		fallthrough;
 	case READER_CATCH_UP:
 		if (reader_from_rings(rd, rec))
 			return 1;
-		rd->phase = READER_SYNC;
+		WRITE_ONCE(rd->phase, READER_SYNC);
 		fallthrough;
 	case READER_SYNC:
 		record_sync(rec);
-		reader_mark(rd);
-		rd->phase = READER_LIVE;
+		WRITE_ONCE(rd->phase, READER_LIVE);
 		return 1;
 	case READER_LIVE:
 		if (reader_from_rings(rd, rec))
@@ -379,16 +396,15 @@ static __poll_t tt_poll(struct file *file, poll_table *wait)
 	unsigned int cpu;
 
 	poll_wait(file, ring_wait_queue(), wait);
-	mutex_lock(&rd->lock);
 	if (reader_ready(rd))
 		mask = EPOLLIN | EPOLLRDNORM;
 	for_each_possible_cpu(cpu) {
 		const struct ring *r = ring_of(cpu);
 
-		if (r && rd->at[cpu].next < ring_oldest(r, ring_head(r)))
+		if (r && READ_ONCE(rd->at[cpu].next) <
+			 ring_oldest(r, ring_head(r)))
 			mask |= EPOLLPRI;
 	}
-	mutex_unlock(&rd->lock);
 	return mask;
 }
 
@@ -400,21 +416,26 @@ static loff_t tt_llseek(struct file *file, loff_t offset, int whence)
 		return -EINVAL;
 	if (mutex_lock_interruptible(&rd->lock))
 		return -ERESTARTSYS;
-	reader_seek(rd, whence == SEEK_SET);
+	if (whence == SEEK_SET)
+		reader_restart(rd, false);
+	else
+		reader_skip(rd);
 	mutex_unlock(&rd->lock);
 	return 0;
 }
 
 static void info_fill(struct tcptrail_info *info)
 {
+	ktime_t now = ktime_get();
+
 	info->size = sizeof(*info);
 	info->magic = TCPTRAIL_MAGIC;
 	info->abi = TCPTRAIL_ABI;
 	info->features = TCPTRAIL_FEAT_TRAIL;
 	info->user_hz = USER_HZ;
 	info->loaded_ns = loaded_ns;
-	info->boot_ns = ktime_get_boottime_ns();
-	info->real_ns = ktime_get_real_ns();
+	info->boot_ns = ktime_to_ns(ktime_mono_to_any(now, TK_OFFS_BOOT));
+	info->real_ns = ktime_to_ns(ktime_mono_to_real(now));
 	strscpy(info->version, TCPTRAIL_VERSION, sizeof(info->version));
 	strscpy(info->release, init_uts_ns.name.release, sizeof(info->release));
 	ring_fill_info(info);
@@ -470,28 +491,27 @@ static long tt_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
  * The stream shows every namespace of the host. A container that can make
  * device nodes must not read it.
  */
-static bool may_open(void)
+static bool in_initial_namespaces(void)
 {
-	if (capable(CAP_NET_ADMIN))
-		return true;
 	return current_user_ns() == &init_user_ns &&
 	       task_active_pid_ns(current) == &init_pid_ns;
 }
 
 static int tt_open(struct inode *inode, struct file *file)
 {
+	bool admin = capable(CAP_NET_ADMIN);
 	struct reader *rd;
 
 	if (file->f_mode & FMODE_WRITE)
 		return -EACCES;
-	if (!may_open())
+	if (!admin && !in_initial_namespaces())
 		return -EPERM;
 	rd = kvzalloc(struct_size(rd, at, nr_cpu_ids), GFP_KERNEL_ACCOUNT);
 	if (!rd)
 		return -ENOMEM;
 	mutex_init(&rd->lock);
-	rd->redact = !capable(CAP_NET_ADMIN);
-	reader_seek(rd, true);
+	rd->redact = !admin;
+	reader_restart(rd, true);
 	file->private_data = rd;
 	return 0;
 }

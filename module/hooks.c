@@ -52,7 +52,7 @@ static void enter_reqsk_destructor(struct ftrace_regs *fregs)
 
 static void enter_req_err(struct ftrace_regs *fregs)
 {
-	request_on_icmp(ARG(0, struct sock *),
+	request_on_icmp(ARG(0, struct sock *), (u32)ARG(1, unsigned long),
 			(bool)(ARG(2, unsigned long) & 0xff));
 }
 

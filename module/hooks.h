@@ -30,8 +30,7 @@ void request_on_cookie(const struct sock *listener, struct request_sock *req);
 void request_on_drop(const struct sock *listener, struct request_sock *req,
 		     bool from_timer);
 void request_on_free(struct request_sock *req);
-void request_on_icmp(struct sock *sk, bool abort);
-void request_on_abort(struct request_sock *req);
+void request_on_icmp(struct sock *sk, u32 seq, bool abort);
 void request_on_rtx(void *data, const struct sock *sk,
 		    const struct request_sock *req);
 

@@ -52,10 +52,7 @@ static void request_birth(const struct sock *listener, struct request_sock *req,
 	const struct tcp_request_sock *treq = tcp_rsk(req);
 	struct trail_op op;
 
-	trail_open(&op, trail_cookie(req_sk(req)), TRAIL_FULL);
-	/* A clone made by reuseport migration carries on. */
-	if (op.t)
-		goto out;
+	trail_open(&op, trail_cookie(req_sk(req)), NULL);
 	request_trail(&op, req, TCP_LISTEN, flags);
 	if (op.t) {
 		op.t->iss = treq->snt_isn;
@@ -64,7 +61,6 @@ static void request_birth(const struct sock *listener, struct request_sock *req,
 	}
 	trail_record(&op)->listener = trail_cookie(listener);
 	trail_step(&op, TCP_NEW_SYN_RECV, cause, TRAIL_SIZE_MINI);
-out:
 	trail_close(&op);
 }
 
@@ -91,54 +87,60 @@ static bool listener_defers(const struct sock *listener)
 	return READ_ONCE(inet_csk(listener)->icsk_accept_queue.rskq_defer_accept);
 }
 
-static u8 request_timeout_cause(const struct sock *listener,
-				const struct request_sock *req)
+static u8 request_drop_cause(const struct sock *listener,
+			     const struct request_sock *req, bool from_timer)
 {
 	if (inet_sk_state_load(listener) != TCP_LISTEN)
 		return TCPTRAIL_C_LISTENER_CLOSED;
-	if (inet_rsk(req)->acked && !listener_defers(listener))
+	if (from_timer)
+		return inet_rsk(req)->acked && !listener_defers(listener) ?
+			       TCPTRAIL_C_ACCEPTQ_FULL :
+			       TCPTRAIL_C_SYNACK_TIMEOUT;
+	/* tcp_check_req(): listen_overflow, or else embryonic_reset */
+	if (READ_ONCE(sock_net(listener)->ipv4.sysctl_tcp_abort_on_overflow) &&
+	    sk_acceptq_is_full(listener))
 		return TCPTRAIL_C_ACCEPTQ_FULL;
-	return TCPTRAIL_C_SYNACK_TIMEOUT;
-}
-
-/* trail_hint(), also for a request that was there before. */
-static void request_hint(const struct request_sock *req, u8 hint)
-{
-	struct trail_op op;
-
-	trail_open(&op, trail_cookie(req_sk(req)), TRAIL_FULL);
-	if (!op.t)
-		request_trail(&op, req, TCP_NEW_SYN_RECV, TCPTRAIL_F_LATE);
-	if (op.t)
-		op.t->hint = hint;
-	trail_close(&op);
+	return TCPTRAIL_C_REQ_RESET;
 }
 
 /*
  * __inet_csk_reqsk_queue_drop(listener, req, from_timer): only a reason. It
- * is also called when the child is made, and when nothing is left to unlink.
+ * is also called when the child has been made, and when nothing is left to
+ * unlink; tcp_req_err() and tcp_abort() call it, too, and left word before.
  */
 void request_on_drop(const struct sock *listener, struct request_sock *req,
 		     bool from_timer)
 {
-	if (trail_is_armed() && from_timer &&
-	    listener->sk_protocol == IPPROTO_TCP &&
-	    hooks_active(TCPTRAIL_H_REQ_NEW))
-		request_hint(req, request_timeout_cause(listener, req));
+	struct trail_op op;
+
+	if (!trail_is_armed() || listener->sk_protocol != IPPROTO_TCP ||
+	    !hooks_active(TCPTRAIL_H_REQ_NEW))
+		return;
+	/* The child has taken its place in the table: that is no end. */
+	if (!from_timer && sk_unhashed(req_sk(req)))
+		return;
+	trail_open(&op, trail_cookie(req_sk(req)), NULL);
+	/* The timer owns it, so its end is still to come. */
+	if (!op.t && from_timer)
+		request_trail(&op, req, TCP_NEW_SYN_RECV, TCPTRAIL_F_LATE);
+	if (op.t && op.t->state == TCP_NEW_SYN_RECV && !op.t->full &&
+	    !op.t->hint)
+		op.t->hint = request_drop_cause(listener, req, from_timer);
+	trail_close(&op);
 }
 
 /* tcp_req_err(sk, seq, abort): an ICMP error about a request */
-void request_on_icmp(struct sock *sk, bool abort)
+void request_on_icmp(struct sock *sk, u32 seq, bool abort)
 {
-	if (trail_is_armed() && abort && hooks_active(TCPTRAIL_H_REQ_NEW))
-		request_hint(inet_reqsk(sk), TCPTRAIL_C_UNREACHABLE);
-}
+	struct trail_op op;
 
-/* tcp_abort(sk, err): SOCK_DESTROY of a request */
-void request_on_abort(struct request_sock *req)
-{
-	if (hooks_active(TCPTRAIL_H_REQ_NEW))
-		request_hint(req, TCPTRAIL_C_DESTROYED);
+	if (!trail_is_armed() || !abort ||
+	    seq != tcp_rsk(inet_reqsk(sk))->snt_isn)
+		return;
+	trail_open(&op, trail_peek_cookie(sk), NULL);
+	if (op.t)
+		op.t->hint = TCPTRAIL_C_UNREACHABLE;
+	trail_close(&op);
 }
 
 static u8 request_end_cause(const struct request_sock *req,
@@ -146,11 +148,19 @@ static u8 request_end_cause(const struct request_sock *req,
 {
 	if (!check_net(read_pnet(&inet_rsk(req)->ireq_net)))
 		return TCPTRAIL_C_NETNS_EXIT;
-	if (t->hint)
-		return t->hint;
-	/* tcp_check_req(): embryonic_reset, the one way that is left */
-	return hooks_active(TCPTRAIL_H_REQ_DROP) ? TCPTRAIL_C_REQ_RESET :
-						   TCPTRAIL_C_UNKNOWN;
+	return t->hint;
+}
+
+/*
+ * Is this the old one of a request that reuseport has moved to another
+ * listener (tcp_migrate_req)? Its clone has the same cookie and goes on.
+ */
+static bool request_moved(const struct request_sock *req,
+			  const struct trail *t)
+{
+	return !t->hint && req->rsk_listener &&
+	       inet_sk_state_load(req->rsk_listener) != TCP_LISTEN &&
+	       check_net(read_pnet(&inet_rsk(req)->ireq_net));
 }
 
 /*
@@ -164,12 +174,15 @@ void request_on_free(struct request_sock *req)
 
 	if (!cookie || !trail_is_armed())
 		return;
-	trail_open(&op, cookie, TRAIL_FULL);
+	trail_open(&op, cookie, NULL);
 	if (!op.t || !(op.t->objects & TCPTRAIL_O_REQUEST))
 		goto out;
-	if (op.t->state == TCP_NEW_SYN_RECV && !op.t->full)
+	if (op.t->state == TCP_NEW_SYN_RECV && !op.t->full) {
+		if (request_moved(req, op.t))
+			goto out;
 		trail_step(&op, TCP_CLOSE, request_end_cause(req, op.t),
 			   TRAIL_SIZE_MINI);
+	}
 	trail_put_object(&op, TCPTRAIL_O_REQUEST);
 out:
 	trail_close(&op);
@@ -182,20 +195,20 @@ out:
 void request_on_rtx(void *data, const struct sock *sk,
 		    const struct request_sock *req)
 {
-	bool listening = sk->sk_state == TCP_LISTEN;
-	const struct sock *id = listening ? req_sk(req) : sk;
+	bool fastopen = tcp_rsk(req)->tfo_listener;
+	const struct sock *id = fastopen ? sk : req_sk(req);
 	struct trail_op op;
 
 	if (!trail_is_armed() || sk->sk_protocol != IPPROTO_TCP)
 		return;
-	trail_open(&op, trail_peek_cookie(id), TRAIL_FULL);
+	trail_open(&op, trail_peek_cookie(id), NULL);
 	if (op.t) {
 		if (op.t->synack_rtx < U8_MAX)
 			op.t->synack_rtx++;
 		trail_record(&op)->count = op.t->synack_rtx;
-		if (listening && inet_rsk(req)->acked)
+		if (!fastopen && inet_rsk(req)->acked)
 			op.t->conn.flags |= TCPTRAIL_F_REQ_ACKED;
-		if (listening && listener_defers(sk))
+		if (!fastopen && listener_defers(sk))
 			op.t->conn.flags |= TCPTRAIL_F_DEFER;
 		trail_event(&op, TCPTRAIL_C_SYNACK_RTX, TRAIL_SIZE_MINI);
 	}
@@ -221,12 +234,10 @@ static void timewait_trail(struct trail_op *op,
 			   conn_family(tw->tw_family));
 	conn_set_v4(conn->saddr, tw->tw_rcv_saddr);
 	conn_set_v4(conn->daddr, tw->tw_daddr);
-#if IS_ENABLED(CONFIG_IPV6)
 	if (tw->tw_family == AF_INET6) {
 		memcpy(conn->saddr, &tw->tw_v6_rcv_saddr, sizeof(conn->saddr));
 		memcpy(conn->daddr, &tw->tw_v6_daddr, sizeof(conn->daddr));
 	}
-#endif
 	conn->sport = ntohs(tw->tw_sport);
 	conn->dport = ntohs(tw->tw_dport);
 	conn->ifindex = tw->tw_bound_dev_if;
@@ -239,16 +250,21 @@ static bool timewait_is_tcp(const struct inet_timewait_sock *tw)
 
 /*
  * Open the connection of a minisocket; one that nobody has recorded so far
- * gets a late trail.
+ * gets a late trail. Once its timer is not pending any more only the timer
+ * itself (or whoever stopped it) ends it, which may have happened: @ending
+ * says that the caller is that one.
  */
 static void timewait_open(struct trail_op *op,
-			  const struct inet_timewait_sock *tw)
+			  const struct inet_timewait_sock *tw, bool ending)
 	__acquires(bucket)
 {
-	trail_open(op, trail_cookie(tw_sk(tw)), TRAIL_MINI);
-	if (!op->t)
-		timewait_trail(op, tw, READ_ONCE(tw->tw_substate),
-			       TCPTRAIL_O_MINI, TCPTRAIL_F_MINI);
+	trail_open(op, trail_cookie(tw_sk(tw)), tw);
+	if (op->t || !(ending || timer_pending(&tw->tw_timer)))
+		return;
+	timewait_trail(op, tw, READ_ONCE(tw->tw_substate), TCPTRAIL_O_MINI,
+		       TCPTRAIL_F_MINI);
+	if (op->t)
+		op->t->mini = tw;
 }
 
 /*
@@ -289,11 +305,12 @@ void timewait_on_new(struct inet_timewait_sock *tw, const struct sock *sk)
 
 	if (!trail_is_armed() || sk->sk_protocol != IPPROTO_TCP)
 		return;
-	trail_open(&op, trail_cookie(sk), TRAIL_FULL);
+	trail_open(&op, trail_cookie(sk), NULL);
 	if (!op.t)
 		timewait_trail(&op, tw, sk->sk_state, TCPTRAIL_O_FULL, 0);
 	if (op.t) {
 		op.t->objects |= TCPTRAIL_O_MINI;
+		op.t->mini = tw;
 		op.t->conn.flags |= TCPTRAIL_F_MINI;
 		op.t->hint = TCPTRAIL_C_UNKNOWN;
 	}
@@ -314,8 +331,10 @@ void timewait_on_schedule(struct inet_timewait_sock *tw, bool rearm)
 	if (!trail_is_armed() || !rearm || !timewait_is_tcp(tw) ||
 	    READ_ONCE(tw->tw_substate) != TCP_TIME_WAIT)
 		return;
-	timewait_open(&op, tw);
-	if (op.t && op.t->state == TCP_TIME_WAIT) {
+	timewait_open(&op, tw, false);
+	if (!op.t)
+		goto out;
+	if (op.t->state == TCP_TIME_WAIT) {
 		if (op.t->tw_restarts < U8_MAX)
 			op.t->tw_restarts++;
 		trail_record(&op)->count = op.t->tw_restarts;
@@ -324,18 +343,21 @@ void timewait_on_schedule(struct inet_timewait_sock *tw, bool rearm)
 		trail_step(&op, TCP_TIME_WAIT, TCPTRAIL_C_FIN_IN,
 			   TRAIL_SIZE_MINI);
 	}
+out:
 	trail_close(&op);
 }
 
-static void timewait_hint(const struct inet_timewait_sock *tw, u8 hint)
+/* Leave word why it will end. If the timer has fired that is the reason. */
+static void timewait_hint(const struct inet_timewait_sock *tw, u8 hint,
+			  bool by_timer)
 {
 	struct trail_op op;
 
 	if (!trail_is_armed() || !timewait_is_tcp(tw) ||
 	    !hooks_active(TCPTRAIL_H_TW_KILL))
 		return;
-	timewait_open(&op, tw);
-	if (op.t)
+	timewait_open(&op, tw, by_timer);
+	if (op.t && (by_timer || timer_pending(&tw->tw_timer)))
 		op.t->hint = hint;
 	trail_close(&op);
 }
@@ -354,19 +376,19 @@ void timewait_on_segment(struct inet_timewait_sock *tw, const struct tcphdr *th)
 			       TCPTRAIL_C_RST_IN;
 	else if (th->syn)
 		hint = TCPTRAIL_C_TW_NEW_SYN;
-	timewait_hint(tw, hint);
+	timewait_hint(tw, hint, false);
 }
 
 /* tcp_twsk_unique(sk, sktw, twp): connect() wants the port of a TIME_WAIT. */
 void timewait_on_reuse(struct inet_timewait_sock *tw)
 {
-	timewait_hint(tw, TCPTRAIL_C_TW_REUSED);
+	timewait_hint(tw, TCPTRAIL_C_TW_REUSED, false);
 }
 
 /* tcp_abort(sk, err): SOCK_DESTROY of a minisocket */
 void timewait_on_abort(struct inet_timewait_sock *tw)
 {
-	timewait_hint(tw, TCPTRAIL_C_DESTROYED);
+	timewait_hint(tw, TCPTRAIL_C_DESTROYED, false);
 }
 
 /* tw_timer_handler(): it has lasted its time. */
@@ -374,7 +396,8 @@ void timewait_on_expire(struct inet_timewait_sock *tw)
 {
 	timewait_hint(tw, READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT ?
 				  TCPTRAIL_C_TW_EXPIRED :
-				  TCPTRAIL_C_FIN_WAIT2_TIMEOUT);
+				  TCPTRAIL_C_FIN_WAIT2_TIMEOUT,
+		      true);
 }
 
 /* inet_twsk_kill(tw): it is gone, once and for all. */
@@ -385,7 +408,7 @@ void timewait_on_kill(struct inet_timewait_sock *tw)
 
 	if (!trail_is_armed() || !timewait_is_tcp(tw))
 		return;
-	timewait_open(&op, tw);
+	timewait_open(&op, tw, true);
 	if (!check_net(twsk_net(tw)))
 		cause = TCPTRAIL_C_NETNS_EXIT;
 	else if (op.t)

@@ -14,7 +14,7 @@
 
 #define RING_SLOTS_MIN	64U
 #define RING_SLOTS_MAX	BIT(20)
-/* All rings together take at most this part of the memory. */
+/* The rings of the CPUs that are online take at most this part of memory. */
 #define RING_MEMORY_PART	32
 
 static DEFINE_PER_CPU_ALIGNED(struct ring, cpu_ring);

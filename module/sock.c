@@ -150,13 +150,14 @@ static u8 cause_close(void)
 					     TCPTRAIL_C_CLOSE;
 }
 
-/* FIN_WAIT1, LAST_ACK, and close() after shutdown(): RFC 9293, 3.10.4 */
+/*
+ * FIN_WAIT1, LAST_ACK, and close() after shutdown(): RFC 9293, 3.10.4. A
+ * kernel thread may do it for somebody (a deferred fput), and shutdown() during
+ * a simultaneous open is carried out later.
+ */
 static u8 cause_fin_out(const struct sock *sk, bool *by_task)
 {
 	*by_task = sock_in_syscall(sk);
-	/* shutdown() during a simultaneous open is carried out later. */
-	if (!*by_task)
-		return TCPTRAIL_C_SHUTDOWN;
 	return sock_in_close(sk) ? cause_close() : TCPTRAIL_C_SHUTDOWN;
 }
 
@@ -165,24 +166,43 @@ static u8 cause_timeout(const struct sock *sk, int old)
 {
 	const struct inet_connection_sock *icsk = inet_csk(sk);
 
-	if (old != TCP_SYN_SENT && icsk->icsk_user_timeout)
+	u8 retries = READ_ONCE(icsk->icsk_syn_retries) ?:
+		     READ_ONCE(sock_net(sk)->ipv4.sysctl_tcp_syn_retries);
+
+	/* tcp_fastopen_synack_timer() knows no user timeout. */
+	if (old == TCP_SYN_RECV)
+		return TCPTRAIL_C_RTX_TIMEOUT;
+	if (icsk->icsk_user_timeout &&
+	    (old != TCP_SYN_SENT || icsk->icsk_retransmits < retries))
 		return TCPTRAIL_C_USER_TIMEOUT;
-	/* The keepalive timer waits while anything is to be sent. */
+	/*
+	 * The keepalive timer waits while anything is to be sent. The queues
+	 * have been purged by now, but not these two.
+	 */
 	if (sock_flag(sk, SOCK_KEEPOPEN) && icsk->icsk_probes_out &&
-	    !tcp_sk(sk)->packets_out &&
-	    tcp_sk(sk)->write_seq == tcp_sk(sk)->snd_nxt)
+	    tcp_sk(sk)->snd_una == tcp_sk(sk)->write_seq)
 		return TCPTRAIL_C_KEEPALIVE;
 	return TCPTRAIL_C_RTX_TIMEOUT;
+}
+
+/* tcp_write_err() gives the ICMP error that came meanwhile, or ETIMEDOUT. */
+static bool err_of_timer(const struct sock *sk, int err)
+{
+	return err == ETIMEDOUT || err == READ_ONCE(sk->sk_err_soft);
 }
 
 /* X->CLOSE with sk_err set: tcp_done_with_error() */
 static u8 cause_error(const struct sock *sk, int old, int err)
 {
-	if (err == ETIMEDOUT || err == READ_ONCE(sk->sk_err_soft))
-		return cause_timeout(sk, old);
-	if (old == TCP_SYN_SENT || old == TCP_SYN_RECV)
+	/* What a RST leaves behind is told by the hook on tcp_reset(). */
+	if (!hooks_active(TCPTRAIL_H_RST_IN) &&
+	    (err == ECONNREFUSED || err == ECONNRESET || err == EPIPE))
+		return TCPTRAIL_C_UNKNOWN;
+	/* ICMP ends only a handshake: tcp_v4_err(), tcp_v6_err(). */
+	if (err != ETIMEDOUT && (old == TCP_SYN_SENT || old == TCP_SYN_RECV))
 		return TCPTRAIL_C_UNREACHABLE;
-	return TCPTRAIL_C_UNKNOWN;
+	return err_of_timer(sk, err) ? cause_timeout(sk, old) :
+				       TCPTRAIL_C_UNKNOWN;
 }
 
 /* X->CLOSE by the close() of a socket that had not sent its FIN. */
@@ -199,15 +219,31 @@ static u8 cause_close_hard(const struct sock *sk, int old)
 	return TCPTRAIL_C_UNKNOWN;
 }
 
-/* X->CLOSE by a system call that is not close(): tcp_disconnect(). */
-static u8 cause_disconnect(const struct trail *t, int old)
+/* X->CLOSE by a system call that is not close(). */
+static u8 cause_disconnect(const struct sock *sk, const struct trail *t,
+			   int old)
 {
+	const struct socket *so = READ_ONCE(sk->sk_socket);
+
 	if (t && t->hint == TCPTRAIL_C_DESTROYED)
 		return TCPTRAIL_C_DESTROYED;
-	if (old == TCP_SYN_SENT && t && !(t->conn.flags & TCPTRAIL_F_ISS) &&
-	    hooks_active(TCPTRAIL_H_SYN_OUT))
+	/* __inet_stream_connect() goes to SS_CONNECTING only behind a SYN. */
+	if (old == TCP_SYN_SENT && so && so->state == SS_UNCONNECTED)
 		return TCPTRAIL_C_CONNECT_FAILED;
+	/* inet_csk_listen_start(): hashed, and so flagged, with a port only */
+	if (old == TCP_LISTEN && !sock_flag(sk, SOCK_RCU_FREE))
+		return TCPTRAIL_C_LISTEN_FAILED;
 	return TCPTRAIL_C_DISCONNECT;
+}
+
+/* inet_child_forget(): the listener's close() finds a child in its queue. */
+static bool sock_is_forgotten(const struct sock *sk, const struct trail *t,
+			      int old)
+{
+	return t && (t->conn.flags & TCPTRAIL_F_PASSIVE) &&
+	       !(t->conn.flags & TCPTRAIL_F_ACCEPTED) &&
+	       hooks_active(TCPTRAIL_H_ACCEPT) && in_task() && !sk->sk_socket &&
+	       (old != TCP_SYN_RECV || (t->conn.flags & TCPTRAIL_F_FASTOPEN));
 }
 
 /* X->CLOSE without an error, nobody's system call: tcp_done(). */
@@ -215,21 +251,19 @@ static u8 cause_done(const struct sock *sk, const struct trail *t, int old)
 {
 	if (!check_net(sock_net(sk)))
 		return TCPTRAIL_C_NETNS_EXIT;
-	/* inet_child_forget(): the child's lock is not owned, it has no file */
-	if (t && (t->conn.flags & TCPTRAIL_F_PASSIVE) &&
-	    !(t->conn.flags & TCPTRAIL_F_ACCEPTED) && in_task() &&
-	    !sk->sk_socket)
-		return TCPTRAIL_C_LISTENER_CLOSED;
 	if (!sock_flag(sk, SOCK_DEAD))
+		return sock_is_forgotten(sk, t, old) ?
+			       TCPTRAIL_C_LISTENER_CLOSED : TCPTRAIL_C_UNKNOWN;
+	if (old == TCP_SYN_RECV)
 		return TCPTRAIL_C_UNKNOWN;
 	if (old != TCP_FIN_WAIT2)
 		return TCPTRAIL_C_NO_MEMORY;
-	/* It may as well go on as a minisocket, if that would not show. */
-	if (!t || !hooks_active(TCPTRAIL_H_TW_NEW))
-		return TCPTRAIL_C_UNKNOWN;
 	/* The timer resets the peer first, tcp_rcv_state_process() after. */
 	if (tcp_sk(sk)->linger2 < 0 || (t && t->hint == TCPTRAIL_C_RST_OUT))
 		return TCPTRAIL_C_FIN_WAIT2_TIMEOUT;
+	/* Has that reset been seen, had it come? */
+	if (!t || !t->nsteps || !hooks_active(TCPTRAIL_H_RST_OUT))
+		return TCPTRAIL_C_UNKNOWN;
 	return TCPTRAIL_C_DATA_AFTER_CLOSE;
 }
 
@@ -242,20 +276,32 @@ static u8 cause_of_end(const struct sock *sk, const struct trail *t, int old,
 	if (t && t->hint == TCPTRAIL_C_RST_IN)
 		return old == TCP_SYN_SENT ? TCPTRAIL_C_REFUSED :
 					     TCPTRAIL_C_RST_IN;
-	if (t && (t->hint == TCPTRAIL_C_DATA_AFTER_CLOSE ||
-		  t->hint == TCPTRAIL_C_TW_LIMIT))
+	if (t && t->hint == TCPTRAIL_C_DATA_AFTER_CLOSE)
 		return t->hint;
+	/* tcp_time_wait(), and no minisocket appeared */
+	if (t && t->hint == TRAIL_HINT_TIME_WAIT)
+		return hooks_active(TCPTRAIL_H_TW_NEW) ? TCPTRAIL_C_TW_LIMIT :
+							 TCPTRAIL_C_UNKNOWN;
+	if ((old == TCP_FIN_WAIT2 || old == TCP_CLOSING) &&
+	    (!t || !hooks_active(TCPTRAIL_H_TW_MAKE)))
+		return TCPTRAIL_C_UNKNOWN;
 	if (err == ECONNABORTED && t && t->hint == TCPTRAIL_C_DESTROYED) {
 		*by_task = sock_in_syscall(sk);
 		return TCPTRAIL_C_DESTROYED;
 	}
 	if (old == TCP_LAST_ACK && tp->snd_una == tp->write_seq)
 		return TCPTRAIL_C_ACK_OF_FIN;
-	/* Packets and timers that the owner carries out set an error. */
-	if (sock_in_syscall(sk) && !sock_flag(sk, SOCK_DEAD) && !err) {
+	/*
+	 * Timers that the owner carries out set an error, and RSTs have a hint.
+	 * Any other error is an old one that nobody has fetched.
+	 */
+	if (sock_in_syscall(sk) && !sock_flag(sk, SOCK_DEAD) &&
+	    !sk_is_mptcp(sk) &&
+	    (!err || (!err_of_timer(sk, err) &&
+		      hooks_active(TCPTRAIL_H_RST_IN)))) {
 		*by_task = true;
 		return sock_in_close(sk) ? cause_close_hard(sk, old) :
-					   cause_disconnect(t, old);
+					   cause_disconnect(sk, t, old);
 	}
 	return err ? cause_error(sk, old, err) : cause_done(sk, t, old);
 }
@@ -304,12 +350,15 @@ static void sock_open(struct trail_op *op, const struct sock *sk, u8 state,
 		      u16 flags)
 	__acquires(bucket)
 {
-	trail_open(op, trail_cookie(sk), TRAIL_FULL);
+	trail_open(op, trail_cookie(sk), NULL);
 	if (!op->t)
 		sock_birth(op, sk, state, flags);
 }
 
-/* trail_hint(), also for a socket that was there before. */
+/*
+ * Leave word why the next step will happen; also for a socket that was there
+ * before, which is why its lock must be held: it must not end meanwhile.
+ */
 static void sock_hint(const struct sock *sk, u8 hint)
 {
 	struct trail_op op;
@@ -332,9 +381,8 @@ static void sock_learn_isns(struct trail *t, const struct sock *sk, int new)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 
-	if (new != TCP_ESTABLISHED && new != TCP_SYN_RECV)
-		return;
-	if (t->conn.flags & TCPTRAIL_F_LATE)
+	if (new != TCP_ESTABLISHED || tp->repair ||
+	    (t->conn.flags & TCPTRAIL_F_LATE))
 		return;
 	if (!(t->conn.flags & TCPTRAIL_F_IRS)) {
 		/* Data in a SYN+ACK comes after this; rcv_nxt is irs + 1. */
@@ -386,7 +434,10 @@ static void sock_step(struct trail_op *op, const struct sock *sk, int old,
 		sock_learn_isns(op->t, sk, new);
 		if (sk_is_mptcp(sk))
 			op->t->conn.flags |= TCPTRAIL_F_MPTCP;
-		if (new == TCP_CLOSE)
+		if (!op->t->conn.sport)
+			sock_fill_addr(&op->t->conn, sk);
+		if (new == TCP_CLOSE &&
+		    (!by_task || cause == TCPTRAIL_C_DESTROYED))
 			op->t->conn.err = READ_ONCE(sk->sk_err);
 	}
 	trail_step(op, new, cause, size);
@@ -409,7 +460,7 @@ static void sock_close_step(struct trail_op *op, const struct sock *sk, int old)
 	if (t && old == TCP_SYN_RECV && !t->full)
 		return;
 	/* tcp_time_wait(): a minisocket goes on, this is not the end. */
-	if (t && (t->objects & TCPTRAIL_O_MINI)) {
+	if (t && (t->conn.flags & TCPTRAIL_F_MINI)) {
 		trail_put_object(op, TCPTRAIL_O_FULL);
 		return;
 	}
@@ -443,7 +494,8 @@ void sock_on_set_state(void *data, const struct sock *sk, const int old,
 		return;
 
 	sock_open(&op, sk, old, is_birth(old, new) ? 0 : TCPTRAIL_F_LATE);
-	if (new == TCP_SYN_SENT && op.t && hooks_active(TCPTRAIL_H_SYN_OUT))
+	if (new == TCP_SYN_SENT && op.t && hooks_active(TCPTRAIL_H_SYN_OUT) &&
+	    !tcp_sk(sk)->fastopen_connect)
 		sock_connect_step(&op, sk);
 	else if (new == TCP_CLOSE)
 		sock_close_step(&op, sk, old);
@@ -461,6 +513,7 @@ void sock_on_set_state(void *data, const struct sock *sk, const int old,
  */
 void sock_on_child(struct sock *sk, const struct sock *osk)
 {
+	bool known = trail_peek_cookie(sk);
 	u8 cause = TCPTRAIL_C_FASTOPEN;
 	u16 flags = TCPTRAIL_F_FASTOPEN;
 	struct trail_op op;
@@ -468,7 +521,7 @@ void sock_on_child(struct sock *sk, const struct sock *osk)
 	if (!trail_is_armed() || !sock_is_tcp(sk) ||
 	    sk->sk_state != TCP_SYN_RECV)
 		return;
-	trail_open(&op, trail_cookie(sk), TRAIL_FULL);
+	trail_open(&op, trail_cookie(sk), NULL);
 	if (op.t) {
 		trail_add_full(&op);
 		goto out;
@@ -479,6 +532,10 @@ void sock_on_child(struct sock *sk, const struct sock *osk)
 	} else if (!hooks_active(TCPTRAIL_H_REQ_COOKIE)) {
 		cause = TCPTRAIL_C_UNKNOWN;
 		flags = 0;
+	} else if (known) {
+		/* From its request, which found no room for a trail. */
+		cause = TCPTRAIL_C_SYNCOOKIE;
+		flags = TCPTRAIL_F_SYNCOOKIE;
 	}
 	sock_birth(&op, sk, osk ? TCP_NEW_SYN_RECV : TCP_LISTEN,
 		   flags | TCPTRAIL_F_PASSIVE);
@@ -504,15 +561,18 @@ void sock_on_connect(struct sock *sk)
 
 	if (!trail_is_armed() || !sock_is_tcp(sk))
 		return;
-	trail_open(&op, trail_cookie(sk), TRAIL_FULL);
-	if (trail_is_untold(&op)) {
+	trail_open(&op, trail_cookie(sk), NULL);
+	if (op.t) {
 		sock_fill_addr(&op.t->conn, sk);
 		/* TCP_REPAIR sends none. */
 		if (!tp->repair) {
 			op.t->iss = tp->write_seq;
 			op.t->conn.flags |= TCPTRAIL_F_ISS;
 		}
-		sock_tell_connect(&op, sk);
+		if (trail_is_untold(&op))
+			sock_tell_connect(&op, sk);
+		else
+			trail_event(&op, TCPTRAIL_C_SYN_OUT, TRAIL_SIZE_MINI);
 	}
 	trail_close(&op);
 }
@@ -533,7 +593,7 @@ void sock_on_graft(struct sock *sk)
 		sock_open(&op, sk, sk->sk_state, TCPTRAIL_F_LATE);
 	} else {
 		/* Closed while it waited: its trail has ended, or will now. */
-		trail_open(&op, trail_cookie(sk), TRAIL_FULL);
+		trail_open(&op, trail_cookie(sk), NULL);
 		if (!op.t)
 			sock_stranger(&op, sk);
 	}
@@ -564,9 +624,7 @@ void sock_on_time_wait(struct sock *sk)
 	if (!trail_is_armed() || !sock_is_tcp(sk))
 		return;
 	/* The minisocket inherits the cookie, so it must exist now. */
-	trail_cookie(sk);
-	if (hooks_active(TCPTRAIL_H_TW_NEW))
-		sock_hint(sk, TCPTRAIL_C_TW_LIMIT);
+	sock_hint(sk, TRAIL_HINT_TIME_WAIT);
 }
 
 /* ---- reasons ---- */
@@ -586,14 +644,22 @@ void sock_on_reset(struct sock *sk, const struct sk_buff *skb)
 /* tcp_abort(sk, err): SOCK_DESTROY of any of the three kinds of sockets */
 void sock_on_abort(struct sock *sk)
 {
+	int state = inet_sk_state_load(sk);
+	struct trail_op op;
+
 	if (!trail_is_armed())
 		return;
-	if (sk->sk_state == TCP_TIME_WAIT)
+	if (state == TCP_TIME_WAIT) {
 		timewait_on_abort(inet_twsk(sk));
-	else if (sk->sk_state == TCP_NEW_SYN_RECV)
-		request_on_abort(inet_reqsk(sk));
-	else if (sock_is_tcp(sk))
-		sock_hint(sk, TCPTRAIL_C_DESTROYED);
+		return;
+	}
+	if (state != TCP_NEW_SYN_RECV && !sock_is_tcp(sk))
+		return;
+	/* Nothing is locked yet, it may be over: no trail is made. */
+	trail_open(&op, trail_peek_cookie(sk), NULL);
+	if (op.t)
+		op.t->hint = TCPTRAIL_C_DESTROYED;
+	trail_close(&op);
 }
 
 /*
@@ -607,7 +673,7 @@ COMPAT_SEND_RESET(sock_on_send_reset)
 	if (!trail_is_armed() || !sk || !sk_fullsock(sk) || !sock_is_tcp(sk) ||
 	    sk->sk_state == TCP_LISTEN || !trail_peek_cookie(sk))
 		return;
-	trail_open(&op, trail_peek_cookie(sk), TRAIL_FULL);
+	trail_open(&op, trail_peek_cookie(sk), NULL);
 	if (op.t) {
 		/* SOCK_DESTROY sends one, too. */
 		if (!op.t->hint)

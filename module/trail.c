@@ -3,6 +3,7 @@
 #include <linux/hash.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/sock_diag.h>
 #include <linux/spinlock.h>
@@ -20,6 +21,15 @@ struct trail_bucket {
 	struct trail *first;
 };
 
+/* Free trails that a CPU keeps; only that CPU, with interrupts off. */
+#define TRAIL_SPARE	32
+
+struct trail_spare {
+	struct trail *first;
+	unsigned int count;
+};
+
+static DEFINE_PER_CPU(struct trail_spare, trail_spare);
 static struct kmem_cache *trail_cache;
 static struct trail_bucket *trail_table;
 static unsigned int trail_table_bits;
@@ -40,19 +50,11 @@ static atomic64_t trail_refused;
 /* 1 once every hook is in place; main.c */
 int trail_armed;
 
-/**
- * trail_cookie - the socket's cookie, made now if it has none
- * @sk: anything that starts with struct sock_common
- *
- * Context: any but NMI.
- */
-u64 trail_cookie(const struct sock *sk)
+/* Give a socket its cookie; see trail_cookie(). */
+u64 trail_make_cookie(const struct sock *sk)
 {
-	u64 cookie = trail_peek_cookie(sk);
 	u32 words[2];
 
-	if (likely(cookie))
-		return cookie;
 	/* The cookie is the one field that a const socket may still get. */
 	sock_diag_save_cookie((struct sock *)sk, words);
 	return trail_peek_cookie(sk);
@@ -63,12 +65,23 @@ static struct trail_bucket *trail_bucket_of(u64 cookie)
 	return &trail_table[hash_64(cookie, trail_table_bits)];
 }
 
-static bool trail_is(const struct trail *t, u64 cookie, enum trail_side side)
+/*
+ * A socket that has left its connection to a minisocket can have a new one
+ * under the same cookie.
+ */
+static u64 trail_now(struct trail_op *op)
+{
+	if (!op->now)
+		op->now = ktime_get_boottime_ns();
+	return op->now;
+}
+
+static bool trail_is(const struct trail *t, u64 cookie, const void *mini)
 {
 	if (t->conn.cookie != cookie)
 		return false;
-	if (side == TRAIL_MINI)
-		return t->objects & TCPTRAIL_O_MINI;
+	if (mini)
+		return t->mini == mini && (t->objects & TCPTRAIL_O_MINI);
 	return t->full || (t->objects & TCPTRAIL_O_REQUEST);
 }
 
@@ -76,23 +89,23 @@ static bool trail_is(const struct trail *t, u64 cookie, enum trail_side side)
  * trail_open - lock a connection
  * @op: to be filled; op->t is NULL if the connection has no trail
  * @cookie: of the socket
- * @side: which of its objects the caller holds
+ * @mini: NULL for that of a request or a full socket, else the minisocket
  *
  * Context: any but NMI; returns with interrupts off until trail_close().
  */
-void trail_open(struct trail_op *op, u64 cookie, enum trail_side side)
+void trail_open(struct trail_op *op, u64 cookie, const void *mini)
 	__acquires(bucket)
 {
 	struct trail *t;
 
 	op->bucket = trail_bucket_of(cookie);
 	spin_lock_irqsave(&op->bucket->lock, op->flags);
-	op->now = ktime_get_boottime_ns();
 	for (t = op->bucket->first; t; t = t->next)
-		if (trail_is(t, cookie, side))
+		if (trail_is(t, cookie, mini))
 			break;
 	op->t = t;
 	op->rec = NULL;
+	op->now = 0;
 }
 
 void trail_close(struct trail_op *op)
@@ -178,16 +191,40 @@ struct tcptrail_conn *trail_stranger(struct trail_op *op, u64 cookie,
 	return &rec->conn;
 }
 
+/* Zero, but for the steps, of which only nsteps are ever looked at. */
 static struct trail *trail_alloc(u8 object)
 {
-	struct trail *t;
+	struct trail_spare *spare = this_cpu_ptr(&trail_spare);
+	struct trail *t = spare->first;
 
 	if (!trail_has_room(object))
 		return NULL;
-	t = kmem_cache_zalloc(trail_cache, GFP_NOWAIT | __GFP_NOWARN);
-	if (!t)
-		trail_give_room(object);
+	if (t) {
+		spare->first = t->next;
+		spare->count--;
+	} else {
+		t = kmem_cache_alloc(trail_cache, GFP_NOWAIT | __GFP_NOWARN);
+		if (!t) {
+			trail_give_room(object);
+			return NULL;
+		}
+	}
+	memset(t, 0, offsetof(struct trail, steps));
 	return t;
+}
+
+static void trail_free(struct trail *t)
+{
+	struct trail_spare *spare = this_cpu_ptr(&trail_spare);
+
+	if (spare->count < TRAIL_SPARE) {
+		t->next = spare->first;
+		spare->first = t;
+		spare->count++;
+	} else {
+		kmem_cache_free(trail_cache, t);
+	}
+	atomic_dec(&trail_count);
 }
 
 /**
@@ -212,17 +249,14 @@ struct tcptrail_conn *trail_birth(struct trail_op *op, u64 cookie,
 
 	flags |= hooks_unseen();
 	if (!t) {
-		/* A late one was counted at its birth, if it was refused. */
+		/* A late one may have been counted at its birth. */
 		if (!(flags & TCPTRAIL_F_LATE))
 			atomic64_inc(&trail_refused);
 		return trail_stranger(op, cookie, net, old,
 				      flags | TCPTRAIL_F_NO_TRAIL);
 	}
-	/* Was it there before us, or was there no room for it? */
-	if ((flags & TCPTRAIL_F_LATE) && atomic64_read(&trail_refused))
-		flags |= TCPTRAIL_F_NO_TRAIL;
 	conn_init(&t->conn, cookie, net, flags);
-	t->conn.birth_ns = op->now;
+	t->conn.birth_ns = trail_now(op);
 	t->state = old;
 	t->first_old = old;
 	if (object == TCPTRAIL_O_FULL)
@@ -248,6 +282,8 @@ static u8 trail_objects(const struct trail *t)
 static void trail_to_record(const struct trail *t, struct tcptrail_trail *rec,
 			    u8 type, u64 now)
 {
+	unsigned int i = 0;
+
 	rec->hdr.size = sizeof(*rec);
 	rec->hdr.type = type;
 	rec->hdr.pad = 0;
@@ -264,7 +300,10 @@ static void trail_to_record(const struct trail *t, struct tcptrail_trail *rec,
 	rec->irs = t->irs;
 	rec->opener = t->opener;
 	rec->closer = t->closer;
-	memcpy(rec->steps, t->steps, sizeof(rec->steps));
+	for (; i < min_t(unsigned int, t->nsteps, TCPTRAIL_STEPS); i++)
+		rec->steps[i] = t->steps[i];
+	for (; i < TCPTRAIL_STEPS; i++)
+		rec->steps[i] = 0;
 }
 
 static u64 trail_pack(const struct trail *t, u64 now, u8 state, u8 cause)
@@ -284,7 +323,7 @@ static void trail_publish(struct trail_op *op, u8 type, u8 cause,
 	rec->hdr.type = type;
 	rec->hdr.pad = 0;
 	rec->hdr.cpu = smp_processor_id();
-	rec->hdr.ts_ns = op->now;
+	rec->hdr.ts_ns = trail_now(op);
 	rec->cause = cause;
 	if (t) {
 		rec->conn = t->conn;
@@ -300,7 +339,7 @@ static void trail_add(struct trail_op *op, u8 new, u8 cause)
 	struct trail *t = op->t;
 
 	if (t->nsteps < TCPTRAIL_STEPS)
-		t->steps[t->nsteps] = trail_pack(t, op->now, new, cause);
+		t->steps[t->nsteps] = trail_pack(t, trail_now(op), new, cause);
 	if (t->nsteps < TCPTRAIL_NO_STEP - 1)
 		t->nsteps++;
 	t->state = new;
@@ -360,7 +399,7 @@ void trail_tell_first(struct trail_op *op)
 {
 	struct tcptrail_step *rec = trail_record(op);
 	struct trail *t = op->t;
-	u64 now = op->now;
+	u64 now = trail_now(op);
 
 	t->objects &= ~TRAIL_O_UNTOLD;
 	rec->step = 0;
@@ -411,7 +450,7 @@ static void trail_end(struct trail_op *op)
 	struct trail *t = op->t, **p = &op->bucket->first;
 
 	trail_to_record(t, (struct tcptrail_trail *)ring_record(),
-			TCPTRAIL_END, op->now);
+			TCPTRAIL_END, trail_now(op));
 	ring_publish();
 
 	while (*p != t)
@@ -419,8 +458,7 @@ static void trail_end(struct trail_op *op)
 	*p = t->next;
 	op->t = NULL;
 	trail_uncount_request(t);
-	kmem_cache_free(trail_cache, t);
-	atomic_dec(&trail_count);
+	trail_free(t);
 }
 
 /**
@@ -505,7 +543,8 @@ int trail_init(unsigned int max_trails)
 	for (i = 0; i < trail_buckets(); i++)
 		spin_lock_init(&trail_table[i].lock);
 
-	trail_cache = KMEM_CACHE(trail, 0);
+	trail_cache = kmem_cache_create("tcptrail", sizeof(struct trail), 0, 0,
+					NULL);
 	if (!trail_cache) {
 		kvfree(trail_table);
 		return -ENOMEM;
@@ -513,19 +552,25 @@ int trail_init(unsigned int max_trails)
 	return 0;
 }
 
+static void trail_free_all(struct trail *t)
+{
+	struct trail *next;
+
+	for (; t; t = next) {
+		next = t->next;
+		kmem_cache_free(trail_cache, t);
+	}
+}
+
 /* No callback and no reader is left. */
 void trail_exit(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < trail_buckets(); i++) {
-		struct trail *t = trail_table[i].first, *next;
-
-		for (; t; t = next) {
-			next = t->next;
-			kmem_cache_free(trail_cache, t);
-		}
-	}
+	for (i = 0; i < trail_buckets(); i++)
+		trail_free_all(trail_table[i].first);
+	for_each_possible_cpu(i)
+		trail_free_all(per_cpu(trail_spare, i).first);
 	kmem_cache_destroy(trail_cache);
 	kvfree(trail_table);
 }

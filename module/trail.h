@@ -15,7 +15,8 @@
  * All trails lie in a fixed table of buckets, hashed by the socket cookie. A
  * callback opens its connection with trail_open(), which takes the bucket's
  * lock with interrupts off, and everything until trail_close() happens under
- * it: read the clock, take the next step number, publish the record. Hence
+ * it: read the clock, take the next step number, publish the record. (Only
+ * the step to SYN_SENT may be published later: trail_step_later().) Hence
  * the time and the ring order of one connection follow its step numbers on
  * any number of CPUs, and a reader that copies a bucket under the same lock
  * (trail_copy_bucket()) knows that a step missing from its copy is published
@@ -46,6 +47,7 @@
  * @irs: the peer's, if TCPTRAIL_F_IRS
  * @opener: who connected, listened or accepted
  * @closer: who closed or shut it down first
+ * @mini: its minisocket; only an address to compare with, never followed
  * @steps: packed steps
  *
  * Guarded by the lock of its bucket, all of it.
@@ -65,15 +67,8 @@ struct trail {
 	u32 irs;
 	struct tcptrail_task opener;
 	struct tcptrail_task closer;
+	const void *mini;
 	u64 steps[TCPTRAIL_STEPS];
-};
-
-/* Which connection of a cookie: a new one can start while an old one, of the
- * same file descriptor, is still in its minisocket.
- */
-enum trail_side {
-	TRAIL_FULL,	/* a request or a full socket */
-	TRAIL_MINI,	/* a minisocket */
 };
 
 struct trail_bucket;
@@ -83,7 +78,7 @@ struct trail_bucket;
  * @bucket: its bucket, locked
  * @t: its trail; NULL: there is none (yet), or there is no room
  * @rec: the record being made, in its place in the ring; see trail_record()
- * @now: CLOCK_BOOTTIME, read under the lock
+ * @now: CLOCK_BOOTTIME, read under the lock when first needed, before: 0
  * @flags: of the interrupts
  * @state: without a trail, the state before
  */
@@ -96,10 +91,18 @@ struct trail_op {
 	u8 state;
 };
 
+/* In trail.hint only: tcp_time_wait() has been entered. */
+#define TRAIL_HINT_TIME_WAIT	255
+
 /* Bytes of a STEP about a request or a minisocket, a full socket, with task */
 #define TRAIL_SIZE_MINI	offsetof(struct tcptrail_step, inode)
 #define TRAIL_SIZE_FULL	offsetof(struct tcptrail_step, task)
 #define TRAIL_SIZE_TASK	sizeof(struct tcptrail_step)
+
+/* The ring and read() move whole words. */
+static_assert(TRAIL_SIZE_MINI % sizeof(u64) == 0);
+static_assert(TRAIL_SIZE_FULL % sizeof(u64) == 0);
+static_assert(TRAIL_SIZE_TASK % sizeof(u64) == 0);
 
 /* An IPv4 address in network byte order, as an IPv4-mapped IPv6 one. */
 static inline void conn_set_v4(__u8 *to, __be32 addr)
@@ -130,13 +133,19 @@ static inline u64 trail_peek_cookie(const struct sock *sk)
 	return atomic64_read(&sk->sk_cookie);
 }
 
-u64 trail_cookie(const struct sock *sk);
+u64 trail_make_cookie(const struct sock *sk);
+
+/* The same, made now if it has none; in any context but NMI. */
+static inline u64 trail_cookie(const struct sock *sk)
+{
+	return trail_peek_cookie(sk) ?: trail_make_cookie(sk);
+}
 
 int trail_init(unsigned int max_trails);
 void trail_exit(void);
 void trail_fill_info(struct tcptrail_info *info);
 
-void trail_open(struct trail_op *op, u64 cookie, enum trail_side side)
+void trail_open(struct trail_op *op, u64 cookie, const void *mini)
 	__acquires(bucket);
 void trail_close(struct trail_op *op)
 	__releases(bucket);

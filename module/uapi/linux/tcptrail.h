@@ -85,7 +85,9 @@
  * @type: TCPTRAIL_STEP ...
  * @pad: 0
  * @cpu: number of the CPU whose ring held it (for LOST: which lost)
- * @ts_ns: CLOCK_BOOTTIME when it was recorded
+ * @ts_ns: CLOCK_BOOTTIME when it happened. Within a ring it only goes back for
+ *	the step to SYN_SENT, which is told when the SYN goes out, a moment
+ *	later, with port and ISN
  */
 struct tcptrail_hdr {
 	__u64 seq;
@@ -160,16 +162,19 @@ struct tcptrail_hdr {
 #define TCPTRAIL_C_CONNECT_FAILED	39	/* connect() failed before a SYN */
 #define TCPTRAIL_C_ACCEPTQ_FULL		40	/* last ACK dropped: queue full */
 /* Only in EVENT records: */
-#define TCPTRAIL_C_SYN_OUT		41	/* SYN goes out: port and ISN set */
+#define TCPTRAIL_C_SYN_OUT		41	/* SYN out, later than SYN_SENT was
+						 * told (TCP_FASTOPEN_CONNECT)
+						 */
 #define TCPTRAIL_C_SYNACK_RTX		42	/* SYN+ACK sent again; see count */
 #define TCPTRAIL_C_RST_OUT		43	/* RST sent; see reason */
 #define TCPTRAIL_C_TW_RESTART		44	/* 2MSL starts again */
-#define TCPTRAIL_C_MAX			44
+#define TCPTRAIL_C_LISTEN_FAILED	45	/* listen() failed: port in use */
+#define TCPTRAIL_C_MAX			45
 
 /* Flags of a connection, in steps and trails. */
-#define TCPTRAIL_F_LATE		0x0001	/* birth not seen: older than the module
-					 * or, with F_NO_TRAIL, than the first
-					 * room in the table
+#define TCPTRAIL_F_LATE		0x0001	/* birth not seen: it is older than the
+					 * module, or found no room then
+					 * (info.no_trail)
 					 */
 #define TCPTRAIL_F_IPV6		0x0002	/* the socket is AF_INET6 */
 #define TCPTRAIL_F_PASSIVE	0x0004	/* opened by the peer */
