@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/* events: one line for each transition. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "draw.h"
+#include "fields.h"
+#include "reader.h"
+#include "signals.h"
+#include "state.h"
+#include "tcptrail.h"
+
+/* When following: connections that ended so long ago are forgotten. */
+#define FORGET_NS	(10 * NSEC_PER_SEC)
+
+struct events {
+	const struct opts *opts;
+	struct source *src;
+	struct merge m;
+	struct out out;
+	struct fields fields;
+	struct clock clock;
+	uint64_t printed;
+	uint64_t forgotten_ns;
+};
+
+static void set_columns(struct events *e)
+{
+	static const char *const brief[] = {
+		"TIME", "ID", "LOCAL", "REMOTE", "OLD -> NEW", "AFTER", "CAUSE",
+	};
+	static const unsigned int least[] = { 12, 7, 15, 15, 22, 5, 0 };
+	static const char *const all[] = {
+		"TIME", "ID", "OWNER", "NETNS", "LOCAL", "REMOTE", "OLD -> NEW",
+		"AFTER", "CAUSE",
+	};
+
+	if (e->opts->extended)
+		out_columns(&e->out, all, ARRAY_SIZE(all));
+	else
+		out_columns(&e->out, brief, ARRAY_SIZE(brief));
+	/* Lines that come one by one can't be measured before. */
+	if (e->opts->follow && !e->opts->extended)
+		for (size_t i = 0; i < ARRAY_SIZE(brief); i++)
+			e->out.col_width[i] = max(e->out.col_width[i], least[i]);
+}
+
+/* ---- one line ---- */
+
+static void field_change(struct events *e, const struct item *item)
+{
+	const struct step *s = item->step;
+	char buf[FORMAT_MAX];
+
+	if (item->kind == ITEM_EVENT)
+		sprintf(buf, "%s", state_short(s->new));
+	else if (s->old == s->new)
+		sprintf(buf, "%s", state_short(s->new));
+	else
+		sprintf(buf, "%s -> %s", state_short(s->old),
+			state_short(s->new));
+	out_str(&e->out, NULL, buf, NULL);
+}
+
+static void field_after(struct events *e, const struct item *item)
+{
+	char buf[FORMAT_MAX];
+	uint64_t ns;
+
+	if (item->kind == ITEM_EVENT || item->step->old == item->step->new) {
+		out_str(&e->out, NULL, "", NULL);
+	} else if (conn_stay_before(item->conn, item->step, &ns)) {
+		out_u64(&e->out, "after_ns", format_duration(buf, ns), ns);
+	} else {
+		bool birth = item->step->n == 0 &&
+			     !(item->conn->who.flags & TCPTRAIL_F_LATE);
+
+		out_str(&e->out, NULL, birth ? "" : "?", NULL);
+		out_null(&e->out, "after_ns");
+	}
+}
+
+/* "close() 2214 curl", "SYN+ACK again (2)" */
+static void field_why(struct events *e, const struct item *item)
+{
+	const struct step *s = item->step;
+	const struct tcptrail_task *task = conn_step_task(item->conn, s);
+	char task_buf[FORMAT_MAX], err_buf[FORMAT_MAX];
+	struct text t = { 0 };
+
+	text_add(&t, "%s", cause_phrase(s->cause));
+	if (s->rec && s->rec->count)
+		text_add(&t, " (%u)", s->rec->count);
+	if (s->rec && s->rec->reason)
+		text_add(&t, " (reason %u)", s->rec->reason);
+	if (s->rec && s->rec->conn.err && s->new == TCPTRAIL_CLOSE)
+		text_add(&t, " %s", format_errno(err_buf, s->rec->conn.err));
+	if (task)
+		text_add(&t, " %s", task_text(task_buf, task, false));
+	out_str(&e->out, NULL, t.s, NULL);
+	text_free(&t);
+}
+
+static enum color item_color(const struct item *item)
+{
+	bool by_peer;
+
+	if (cause_is_error(item->step->cause) ||
+	    cause_is_reset(item->step->cause, &by_peer))
+		return COLOR_MAGENTA;
+	return state_color(item->step->new);
+}
+
+static void field_extended(struct events *e, const struct conn *c)
+{
+	char buf[FORMAT_MAX];
+
+	if (!e->opts->extended)
+		return;
+	out_str(&e->out, NULL, owner_text(buf, c, e->fields.live), NULL);
+	sprintf(buf, "%u", c->who.netns_ino);
+	out_str(&e->out, NULL, buf, NULL);
+}
+
+static void print_text(struct events *e, const struct item *item)
+{
+	const struct conn *c = item->conn;
+	struct out *o = &e->out;
+	char buf[FORMAT_MAX];
+
+	out_begin(o);
+	out_str(o, NULL, format_time(buf, &e->clock, item->step->ts_ns), NULL);
+	out_str(o, NULL, format_id(buf, c->cookie), NULL);
+	field_extended(e, c);
+	out_str(o, NULL, format_local(buf, c), NULL);
+	out_str(o, NULL, format_remote(buf, c), NULL);
+	out_color(o, item_color(item));
+	field_change(e, item);
+	field_after(e, item);
+	field_why(e, item);
+	out_end(o);
+}
+
+static void print_json(struct events *e, const struct item *item)
+{
+	const struct step *s = item->step;
+	struct out *o = &e->out;
+
+	out_begin(o);
+	out_str(o, "type", NULL, item->kind == ITEM_STEP ? "step" : "event");
+	fields_identity(&e->fields, item->conn);
+	if (s->n == TCPTRAIL_NO_STEP)
+		out_null(o, "n");
+	else
+		out_u64(o, "n", NULL, s->n);
+	fields_step(&e->fields, item->conn, s);
+	field_after(e, item);
+	if (s->rec && s->rec->count)
+		out_u64(o, "count", NULL, s->rec->count);
+	if (s->rec && s->rec->reason)
+		out_u64(o, "reason", NULL, s->rec->reason);
+	out_end(o);
+}
+
+/* ---- what is missing ---- */
+
+static void print_hole(struct events *e, const struct item *item)
+{
+	struct out *o = &e->out;
+	char line[FORMAT_MAX];
+
+	if (!o->json) {
+		sprintf(line, "! sk:%" PRIx64 ": %" PRIu64 " steps are missing here",
+			item->conn->cookie, item->missing);
+		out_line(o, COLOR_INVERSE, line);
+		return;
+	}
+	out_begin(o);
+	out_str(o, "type", NULL, "hole");
+	fields_identity(&e->fields, item->conn);
+	out_u64(o, "missing_steps", NULL, item->missing);
+	out_u64(o, "before", NULL, item->step->n);
+	out_end(o);
+}
+
+static void print_lost(struct events *e, const struct item *item)
+{
+	struct out *o = &e->out;
+	char line[FORMAT_MAX];
+
+	sprintf(line, "! %" PRIu64 " records of CPU %u were lost",
+		item->missing, item->cpu);
+	if (!e->opts->quiet && e->opts->follow)
+		warnx("%s", line + 2);
+	out_line(o, COLOR_INVERSE, line);
+	if (!o->json)
+		return;
+	out_begin(o);
+	out_str(o, "type", NULL, "lost");
+	out_u64(o, "ts_ns", NULL, item->ts_ns);
+	out_u64(o, "cpu", NULL, item->cpu);
+	out_u64(o, "lost", NULL, item->missing);
+	out_end(o);
+}
+
+/* ---- batches ---- */
+
+static bool wanted(const struct events *e, const struct item *item)
+{
+	const struct opts *opts = e->opts;
+
+	if (item->kind == ITEM_LOST)
+		return true;
+	if (opts->since_ns && item->ts_ns + opts->since_ns < e->fields.now_ns)
+		return false;
+	return filter_match(opts->filter, item->conn, item->step);
+}
+
+static void print_item(struct events *e, const struct item *item)
+{
+	if (item->kind == ITEM_LOST)
+		print_lost(e, item);
+	else if (item->kind == ITEM_HOLE)
+		print_hole(e, item);
+	else if (e->out.json)
+		print_json(e, item);
+	else
+		print_text(e, item);
+	e->printed++;
+}
+
+static void print_batch(struct events *e, int64_t last)
+{
+	size_t n, kept = 0, first = 0;
+	struct item *items = merge_take(&e->m, &n);
+
+	e->fields.now_ns = reader_now(e->src, &e->m);
+	for (size_t i = 0; i < n; i++)
+		if (wanted(e, &items[i]))
+			items[kept++] = items[i];
+	if (last >= 0 && (size_t)last < kept)
+		first = kept - last;
+	for (size_t i = first; i < kept; i++)
+		print_item(e, &items[i]);
+	free(items);
+}
+
+static void forget(struct events *e)
+{
+	uint64_t now = e->m.newest_ns;
+
+	if (now < e->forgotten_ns + FORGET_NS)
+		return;
+	merge_forget(&e->m, now - FORGET_NS);
+	e->forgotten_ns = now;
+}
+
+static void follow(struct events *e)
+{
+	e->out.stream = true;
+	while (!signals_stop()) {
+		if (!source_wait(e->src))
+			continue;
+		reader_drain(e->src, &e->m);
+		print_batch(e, -1);
+		forget(e);
+	}
+	if (!e->opts->quiet)
+		warnx("%" PRIu64 " lines, %" PRIu64 " records read, %" PRIu64 " lost",
+		      e->printed, e->m.records, e->m.lost);
+}
+
+static void init(struct events *e, const struct opts *opts)
+{
+	struct tcptrail_info *info;
+
+	e->opts = opts;
+	e->src = source_open(opts->in, ST_ERROR);
+	info = &e->src->info;
+	reader_init(&e->m, e->src);
+	out_init(&e->out, opts->json, opts->pretty, opts->color, opts->oneline);
+	e->out.no_header = opts->no_header;
+	e->clock.mode = opts->time;
+	e->clock.real_ns = info->real_ns - info->boot_ns;
+	e->fields.out = &e->out;
+	e->fields.live = e->src->live;
+	set_columns(e);
+}
+
+static int finish(struct events *e)
+{
+	int status = merge_incomplete(&e->m) ? ST_INCOMPLETE : ST_OK;
+
+	if (!out_finish(&e->out))
+		err(ST_ERROR, "writing failed");
+	if (!e->opts->quiet)
+		reader_complain(e->src, &e->m);
+	merge_free(&e->m);
+	source_close(e->src);
+	return status;
+}
+
+int cmd_events(const struct opts *opts)
+{
+	struct events e = { 0 };
+
+	init(&e, opts);
+	if (opts->follow && e.src->live)
+		signals_catch();
+	if (reader_catch_up(e.src, &e.m)) {
+		print_batch(&e, opts->last);
+		out_flush(&e.out);
+	}
+	if (opts->follow && e.src->live)
+		follow(&e);
+	return finish(&e);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The model: connections and what happened to them. No I/O, no kernel; fed
+ * with records by merge.c.
+ *
+ * A connection is (cookie, birth). Its steps have numbers; a step can be known
+ * from its own record, with all numbers, or only from a trail: time, state
+ * and cause. A step that neither told of is missing, and is never made up.
+ */
+#ifndef CONN_H
+#define CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/tcptrail.h>
+
+/**
+ * struct step - a transition, or an event
+ * @ts_ns: when; 0: unknown (longer than a trail can tell)
+ * @order_ns: not before that of an earlier step, for sorting
+ * @n: its number; TCPTRAIL_NO_STEP for events, and without a trail
+ * @rec: its own record as far as it went, the rest zero; NULL: from a trail
+ * @rec_size: bytes of it
+ */
+struct step {
+	uint64_t ts_ns;
+	uint64_t order_ns;
+	uint8_t n;
+	uint8_t old;
+	uint8_t new;
+	uint8_t cause;
+	uint16_t rec_size;
+	struct tcptrail_step *rec;
+};
+
+/**
+ * struct conn - a connection
+ * @next: in its hash chain
+ * @who: the best knowledge of addresses and flags; flags are those of all
+ *	records together
+ * @step: its steps by number, NULL: missing. Without a trail: by time
+ * @nsteps: how many there are at least
+ * @event: what happened beside the steps, by time
+ * @opener: tgid 0: not known
+ * @end_ns: time of its END record, 0: none seen
+ * @seen_ns: time of the newest record about it
+ * @told: steps below this one have been handed out (merge.c)
+ * @peer: the other end, if it is on this machine too (pair.c)
+ * @peer_proven: by sequence numbers, not only by addresses
+ * @no_accept_hook: whether it was accepted can't be known
+ */
+struct conn {
+	struct conn *next;
+	uint64_t cookie;
+	uint64_t birth_ns;
+	struct tcptrail_conn who;
+	struct step **step;
+	size_t nsteps, step_room;
+	struct step **event;
+	size_t nevents, event_room;
+	uint8_t first_old;
+	uint8_t synack_rtx;
+	uint8_t tw_restarts;
+	uint32_t iss, irs;
+	struct tcptrail_task opener;
+	struct tcptrail_task closer;
+	uint64_t end_ns;
+	uint64_t seen_ns;
+	size_t told;
+	struct conn *peer;
+	bool peer_proven;
+	bool no_accept_hook;
+};
+
+/* All connections, and a hash of them by cookie. */
+struct conns {
+	struct conn **hash;
+	size_t hash_size;
+	struct conn **all;
+	size_t n, room;
+};
+
+struct conn *conns_get(struct conns *cs, uint64_t cookie, uint64_t birth_ns);
+/* The one with this cookie that was born last, NULL: none. */
+struct conn *conns_latest(const struct conns *cs, uint64_t cookie);
+/* Forget those for which @gone says so. */
+void conns_prune(struct conns *cs, bool (*gone)(const struct conn *, uint64_t),
+		 uint64_t arg);
+void conns_free(struct conns *cs);
+
+/* Feed one record. Returns the step or event if it was new. */
+struct step *conn_add_step(struct conn *c, const struct tcptrail_step *rec);
+struct step *conn_add_event(struct conn *c, const struct tcptrail_step *rec);
+/* TRAIL and END; what is new in it appears in @c. */
+void conn_add_trail(struct conn *c, const struct tcptrail_trail *rec);
+
+/* ---- questions ---- */
+
+/* Visits of the timeline: one state, however many objects and steps it took. */
+struct visit {
+	uint64_t ts_ns;		/* 0: it is not known when it began */
+	uint64_t length_ns;	/* with @has_length */
+	uint32_t missing;	/* steps that are missing before it */
+	uint8_t state;		/* as shown */
+	uint8_t cause;
+	bool has_length;	/* it is known when it began and ended */
+	bool inferred;		/* that it ended follows, no step said so */
+	const struct step *step;	/* the one that began it, or NULL */
+};
+
+struct timeline {
+	struct visit v[2 * 256];
+	size_t n;
+};
+
+void conn_timeline(const struct conn *c, struct timeline *tl);
+
+enum completeness {
+	CONN_COMPLETE,
+	CONN_LATE,
+	CONN_HOLE,
+};
+
+enum completeness conn_completeness(const struct conn *c);
+const char *completeness_name(enum completeness c);
+unsigned int conn_missing(const struct conn *c);
+
+/* Last step that is known; NULL: none. */
+const struct step *conn_last(const struct conn *c);
+bool conn_ended(const struct conn *c);
+/* As shown; 0: unknown. */
+unsigned int conn_state(const struct conn *c);
+/* When it came into that state; 0: unknown. */
+uint64_t conn_state_since(const struct conn *c);
+/* It can't have been after this. Those that are open: UINT64_MAX. */
+uint64_t conn_end(const struct conn *c);
+/* Step @i came with the next one in a single segment: no state of its own. */
+bool conn_same_segment(const struct conn *c, size_t i);
+/* The first step into @state (as shown), NULL: none is known. */
+const struct step *conn_find(const struct conn *c, unsigned int state);
+const struct step *conn_find_cause(const struct conn *c, unsigned int cause);
+
+/*
+ * How long it had been in the state that step @s left: false if a step is
+ * missing there, or it began before anything was recorded.
+ */
+bool conn_stay_before(const struct conn *c, const struct step *s,
+		      uint64_t *length_ns);
+
+/* Task of a system call of step @s, NULL: none was recorded. */
+const struct tcptrail_task *conn_step_task(const struct conn *c,
+					   const struct step *s);
+/* "connect", "accept", "listen" */
+const char *conn_opener_how(const struct conn *c);
+/* The step in which a process closed it first; NULL: none is known. */
+const struct step *conn_closing(const struct conn *c);
+
+bool conn_is_listener(const struct conn *c);
+bool conn_passive(const struct conn *c);
+bool conn_accepted(const struct conn *c);
+/* The handshake is over but no program has been given it. */
+bool conn_not_accepted(const struct conn *c);
+bool conn_iss(const struct conn *c, uint32_t *iss);
+bool conn_irs(const struct conn *c, uint32_t *irs);
+/* "request", "full", "mini": which object of the kernel made the step */
+const char *conn_step_object(const struct step *s);
+/* It has the fields of a full socket. */
+bool step_is_full(const struct step *s);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Finds the connections whose two ends are both on this machine. */
+#ifndef PAIR_H
+#define PAIR_H
+
+#include "conn.h"
+
+/* Sets peer and peer_proven of all. */
+void pair_all(struct conns *cs);
+
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "reader.h"
+#include "util.h"
+
+/* Losing records so often means that reading can't keep up at all. */
+#define MAX_RESYNCS	8
+
+void reader_init(struct merge *m, const struct source *src)
+{
+	memset(m, 0, sizeof(*m));
+	m->accept_seen = src->info.hooks & 1ULL << TCPTRAIL_H_ACCEPT;
+}
+
+bool reader_catch_up(struct source *src, struct merge *m)
+{
+	const struct tcptrail_hdr *hdr;
+	unsigned int resyncs = 0;
+	enum merge_event event;
+
+	for (;;) {
+		hdr = source_next(src);
+		if (!hdr && !src->live)
+			break;
+		if (!hdr && !source_wait(src))
+			return false;
+		if (!hdr)
+			continue;
+		event = merge_add(m, hdr);
+		if (!src->live)
+			continue;
+		if (event == MERGE_SYNC)
+			break;
+		if (event == MERGE_LOST && ++resyncs <= MAX_RESYNCS)
+			source_resync(src);
+		else if (event == MERGE_LOST)
+			break;
+	}
+	if (merge_has_gap(m))
+		reader_drain(src, m);
+	return true;
+}
+
+static void drain_once(struct source *src, struct merge *m)
+{
+	const struct tcptrail_hdr *hdr;
+
+	while ((hdr = source_next(src)))
+		if (merge_add(m, hdr) == MERGE_LOST)
+			source_resync(src);
+}
+
+void reader_drain(struct source *src, struct merge *m)
+{
+	if (!src->live)
+		return;
+	drain_once(src, m);
+	if (merge_has_gap(m))
+		drain_once(src, m);
+}
+
+uint64_t reader_now(const struct source *src, const struct merge *m)
+{
+	struct timespec ts;
+
+	if (!src->live)
+		return max(src->info.boot_ns, m->newest_ns);
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+void reader_complain(const struct source *src, const struct merge *m)
+{
+	if (m->unknown)
+		warnx("%" PRIu64 " records of a type that this version does not know were skipped",
+		      m->unknown);
+	if (m->unrecovered)
+		warnx("%" PRIu64 " records were lost before they were read: the answer is incomplete",
+		      m->unrecovered);
+	else if (!m->synced)
+		warnx("%s ends before all open connections were read: the answer is incomplete",
+		      src->name);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+static void *checked(void *p)
+{
+	if (!p)
+		errx(ST_ERROR, "out of memory");
+	return p;
+}
+
+void *xzalloc(size_t size)
+{
+	return checked(calloc(1, size));
+}
+
+void *xrealloc(void *p, size_t size)
+{
+	return checked(realloc(p, size));
+}
+
+char *xstrdup(const char *s)
+{
+	return checked(strdup(s));
+}
+
+void make_room(void *p, size_t *room, size_t n, size_t size)
+{
+	void **array = p;
+	size_t want = *room ? *room : 8;
+
+	if (n < *room)
+		return;
+	while (want <= n)
+		want *= 2;
+	*array = xrealloc(*array, want * size);
+	memset((char *)*array + *room * size, 0, (want - *room) * size);
+	*room = want;
+}
+
+void text_add(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	make_room(&t->s, &t->room, t->len + n + 1, 1);
+	va_start(ap, fmt);
+	vsnprintf(t->s + t->len, n + 1, fmt, ap);
+	va_end(ap);
+	t->len += n;
+}
+
+void text_clear(struct text *t)
+{
+	t->len = 0;
+	if (t->s)
+		t->s[0] = 0;
+}
+
+void text_free(struct text *t)
+{
+	free(t->s);
+	memset(t, 0, sizeof(*t));
+}
+
+bool parse_u64(const char *s, uint64_t *val)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	errno = 0;
+	*val = strtoull(s, &end, 0);
+	return !errno && !*end;
+}
+
+bool parse_duration(const char *s, uint64_t *ns)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = {
+		{ "", 1e9 }, { "s", 1e9 }, { "ms", 1e6 }, { "us", 1e3 },
+		{ "ns", 1 }, { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 },
+		{ "d", 86400e9 },
+	};
+	char *end;
+	double val;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	val = strtod(s, &end);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(end, units[i].unit))
+			continue;
+		if (!(val * units[i].ns < 9e18))
+			return false;
+		*ns = val * units[i].ns;
+		return true;
+	}
+	return false;
+}
