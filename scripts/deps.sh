@@ -43,7 +43,7 @@ vm_packages="qemu-system-x86 busybox-static file kmod udev iproute2 xz-utils zst
 	nftables tcpdump ethtool iputils-ping procps"
 
 test_packages="python3-scapy lksctp-tools libsctp-dev sparse perl bc flex bison
-	bash coreutils util-linux"
+	bash coreutils util-linux g++"
 
 die() { echo "deps: $*" >&2; exit 1; }
 

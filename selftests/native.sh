@@ -59,8 +59,11 @@ checkpatch() {
 
 # Programs include the ABI header without anything of ours around it.
 abi_header() {
-	gcc -std=c99 -pedantic -Wall -Wextra -Werror -fsyntax-only \
-		-x c module/uapi/linux/tcptrail.h
+	local flags="-pedantic -Wall -Wextra -Werror -fsyntax-only"
+	# shellcheck disable=SC2086 # a list of words
+	gcc -std=c90 $flags -x c module/uapi/linux/tcptrail.h &&
+	gcc -std=c11 $flags -x c module/uapi/linux/tcptrail.h &&
+	g++ -std=c++17 $flags -x c++ module/uapi/linux/tcptrail.h
 }
 
 abi_text() {
