@@ -61,6 +61,9 @@ static void request_birth(const struct sock *listener, struct request_sock *req,
 	}
 	trail_record(&op)->listener = trail_cookie(listener);
 	trail_step(&op, TCP_NEW_SYN_RECV, cause, TRAIL_SIZE_MINI);
+	/* A syncookie's request is freed at once if no child can be made. */
+	if (op.t && cause == TCPTRAIL_C_SYNCOOKIE && sk_acceptq_is_full(listener))
+		op.t->hint = TCPTRAIL_C_ACCEPTQ_FULL;
 	trail_close(&op);
 }
 
@@ -314,9 +317,11 @@ void timewait_on_new(struct inet_timewait_sock *tw, const struct sock *sk)
 		op.t->conn.flags |= TCPTRAIL_F_MINI;
 		op.t->hint = TCPTRAIL_C_UNKNOWN;
 	}
-	if (READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT)
+	if (READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT) {
+		sock_fill_numbers(trail_record(&op), sk, op.t, TCP_TIME_WAIT);
 		trail_step(&op, TCP_TIME_WAIT, op.t ? timewait_cause(op.t, sk) :
-			   TCPTRAIL_C_UNKNOWN, TRAIL_SIZE_MINI);
+			   TCPTRAIL_C_UNKNOWN, TRAIL_SIZE_FULL);
+	}
 	trail_close(&op);
 }
 

@@ -74,8 +74,69 @@ static u32 sock_unread(const struct sock *sk)
 	return unread;
 }
 
-static void sock_fill_numbers(struct tcptrail_step *rec, const struct sock *sk,
-			      bool listener)
+/* Has our FIN been acknowledged? tcp_send_fin() comes after the step. */
+static bool sock_fin_acked(const struct sock *sk)
+{
+	return (1 << sk->sk_state) & (TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 |
+				      TCPF_CLOSING | TCPF_LAST_ACK) &&
+	       tcp_sk(sk)->snd_una == tcp_sk(sk)->write_seq;
+}
+
+/*
+ * The kernel's counters go by sequence numbers; a SYN and a FIN take one, too.
+ * The SYN+ACK of a child is acknowledged before it begins to count.
+ */
+static void sock_fill_bytes(struct tcptrail_step *rec, const struct sock *sk,
+			    const struct trail *t)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+	u64 acked = tp->bytes_acked;
+
+	if (acked && t &&
+	    !(t->conn.flags & (TCPTRAIL_F_PASSIVE | TCPTRAIL_F_LATE)))
+		acked--;
+	if (acked && sock_fin_acked(sk))
+		acked--;
+	rec->bytes_out = acked;
+	rec->bytes_in = tp->bytes_received;
+	if (rec->bytes_in && sock_flag(sk, SOCK_DONE))
+		rec->bytes_in--;
+}
+
+static void sock_fill_sequence(struct tcptrail_step *rec, const struct sock *sk)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	rec->snd_una = tp->snd_una;
+	rec->snd_nxt = tp->snd_nxt;
+	rec->rcv_nxt = tp->rcv_nxt;
+	rec->snd_wnd = tp->snd_wnd;
+	rec->rcv_wnd = tp->rcv_wnd;
+	rec->unread = sock_unread(sk);
+	rec->unsent = READ_ONCE(tp->write_seq) - tp->snd_nxt;
+}
+
+/* No segment has been sent yet; what stands there is of an earlier time. */
+static void sock_zero_sequence(struct tcptrail_step *rec)
+{
+	rec->snd_una = 0;
+	rec->snd_nxt = 0;
+	rec->rcv_nxt = 0;
+	rec->snd_wnd = 0;
+	rec->rcv_wnd = 0;
+	rec->unread = 0;
+	rec->unsent = 0;
+}
+
+/**
+ * sock_fill_numbers - the numbers of a full socket
+ * @rec: the record
+ * @sk: locked; in the state before the step
+ * @t: its trail, or NULL
+ * @new: the state after
+ */
+void sock_fill_numbers(struct tcptrail_step *rec, const struct sock *sk,
+		       const struct trail *t, int new)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 	struct sock_cgroup_data *skcd;
@@ -84,25 +145,21 @@ static void sock_fill_numbers(struct tcptrail_step *rec, const struct sock *sk,
 	/* Only reads, although it does not say so. */
 	skcd = (struct sock_cgroup_data *)&sk->sk_cgrp_data;
 	rec->cgroup = cgroup_id(sock_cgroup_ptr(skcd));
-	rec->uid = __kuid_val(sk->sk_uid);
+	rec->uid = __kuid_val(READ_ONCE(sk->sk_uid));
 	rec->mark = READ_ONCE(sk->sk_mark);
-	rec->snd_una = tp->snd_una;
-	rec->snd_nxt = tp->snd_nxt;
-	rec->rcv_nxt = tp->rcv_nxt;
-	rec->snd_wnd = tp->snd_wnd;
-	rec->rcv_wnd = tp->rcv_wnd;
-	if (listener) {
+	if (new == TCP_SYN_SENT || new == TCP_LISTEN ||
+	    sk->sk_state == TCP_LISTEN)
+		sock_zero_sequence(rec);
+	else
+		sock_fill_sequence(rec, sk);
+	if (new == TCP_LISTEN || sk->sk_state == TCP_LISTEN) {
 		rec->unread = READ_ONCE(sk->sk_ack_backlog);
 		rec->unsent = READ_ONCE(sk->sk_max_ack_backlog);
-	} else {
-		rec->unread = sock_unread(sk);
-		rec->unsent = READ_ONCE(tp->write_seq) - tp->snd_nxt;
 	}
 	rec->srtt_us = tp->srtt_us >> 3;
 	rec->retrans = inet_csk(sk)->icsk_retransmits;
 	rec->total_retrans = tp->total_retrans;
-	rec->bytes_in = tp->bytes_received;
-	rec->bytes_out = tp->bytes_acked;
+	sock_fill_bytes(rec, sk, t);
 }
 
 /* ---- who ---- */
@@ -403,7 +460,7 @@ static void sock_note_task(struct trail *t, u8 cause,
 /* The step to SYN_SENT, which waited for sock_on_connect(). */
 static void sock_tell_connect(struct trail_op *op, const struct sock *sk)
 {
-	sock_fill_numbers(trail_record(op), sk, false);
+	sock_fill_numbers(trail_record(op), sk, op->t, TCP_SYN_SENT);
 	trail_tell_first(op);
 }
 
@@ -423,7 +480,7 @@ static void sock_step(struct trail_op *op, const struct sock *sk, int old,
 	u8 cause;
 
 	cause = cause_of(sk, op->t, old, new, &by_task);
-	sock_fill_numbers(rec, sk, old == TCP_LISTEN || new == TCP_LISTEN);
+	sock_fill_numbers(rec, sk, op->t, new);
 	if (by_task) {
 		task_fill(&rec->task);
 		size = TRAIL_SIZE_TASK;
@@ -544,7 +601,7 @@ void sock_on_child(struct sock *sk, const struct sock *osk)
 		op.t->irs = tcp_sk(sk)->rcv_nxt - 1;
 		op.t->conn.flags |= TCPTRAIL_F_ISS | TCPTRAIL_F_IRS;
 	}
-	sock_fill_numbers(trail_record(&op), sk, false);
+	sock_fill_numbers(trail_record(&op), sk, op.t, TCP_SYN_RECV);
 	trail_step(&op, TCP_SYN_RECV, cause, TRAIL_SIZE_FULL);
 out:
 	trail_close(&op);
@@ -599,7 +656,7 @@ void sock_on_graft(struct sock *sk)
 	}
 	t = op.t;
 	rec = trail_record(&op);
-	sock_fill_numbers(rec, sk, false);
+	sock_fill_numbers(rec, sk, t, sk->sk_state);
 	memset(&rec->task, 0, sizeof(rec->task));
 	if (sock_in_syscall(sk))
 		task_fill(&rec->task);

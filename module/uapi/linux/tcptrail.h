@@ -251,7 +251,8 @@ struct tcptrail_conn {
  * @irs: the peer's, if TCPTRAIL_F_IRS
  * @listener: cookie of the listener, for the birth of a request; else 0
  *
- * Here a record about a request or a minisocket ends. Of a full socket:
+ * Here a record about a request or a minisocket ends. Of a full socket, before
+ * the step; sequence numbers and windows are 0 up to SYN_SENT:
  *
  * @inode: of the socket (/proc/pid/fd), 0: no file descriptor (yet, any more)
  * @cgroup: id of the cgroup it was created in
@@ -268,8 +269,9 @@ struct tcptrail_conn {
  * @srtt_us: smoothed round trip time in microseconds, 0: unknown
  * @retrans: retransmissions of the oldest segment, now
  * @total_retrans: all retransmissions
- * @bytes_in: payload bytes received
- * @bytes_out: payload bytes sent and acknowledged
+ * @bytes_in: payload bytes received in order
+ * @bytes_out: payload bytes sent and acknowledged; with TCPTRAIL_F_LATE
+ *	possibly one more, for the SYN
  * @task: the process whose system call it was; absent (hdr.size) or all zero
  *	if no system call caused it
  */
