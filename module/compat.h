@@ -10,22 +10,108 @@
 #include <linux/ftrace.h>
 #include <linux/version.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
-#error "tcptrail supports Linux 6.1 and later"
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error "tcptrail needs Linux 5.10 or later; it was never checked for older kernels"
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(7, 4, 0)
+#error "tcptrail is checked up to Linux 7.3: take a newer tcptrail, or compare this kernel with Documentation/kernels.rst and raise the limit here"
 #endif
 
 /*
- * Argument @n of a function whose entry ftrace caught, without saving all
- * registers. Before ftrace_regs_get_argument(), x86's ftrace_regs was a pt_regs
- * with the argument registers filled in.
+ * Argument @n of a function whose entry ftrace caught. Before
+ * ftrace_regs_get_argument(), x86's ftrace_regs was a pt_regs with the argument
+ * registers filled in; before ftrace_regs, there was only a whole pt_regs.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define ftrace_regs	pt_regs
+#define compat_ftrace_arg(fregs, n)	regs_get_kernel_argument((fregs), (n))
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define compat_ftrace_arg(fregs, n) \
 	regs_get_kernel_argument(&(fregs)->regs, (n))
 #else
 #define compat_ftrace_arg(fregs, n)	ftrace_regs_get_argument((fregs), (n))
 #endif
+
+/*
+ * Flags of an ops whose callback wants the arguments and nobody to guard it
+ * against recursion. Where ftrace cannot give only the arguments it must save
+ * all registers. Older kernels guard unless told otherwise, newer ones only if
+ * asked to.
+ */
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+#define COMPAT_FTRACE_ARGS	0
+#else
+#define COMPAT_FTRACE_ARGS	FTRACE_OPS_FL_SAVE_REGS
+#endif
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define COMPAT_FTRACE_FLAGS	(COMPAT_FTRACE_ARGS | \
+				 FTRACE_OPS_FL_RECURSION_SAFE)
+#else
+#define COMPAT_FTRACE_FLAGS	COMPAT_FTRACE_ARGS
+#endif
+
+/*
+ * Free the filter of an ops that is not registered. ftrace_free_filter() was
+ * not always for modules; an empty filter takes no memory.
+ */
+static inline void compat_ftrace_free_filter(struct ftrace_ops *ops)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+	ftrace_set_filter(ops, NULL, 0, 1);
+#else
+	ftrace_free_filter(ops);
+#endif
+}
+
+/*
+ * Was tcp_reset() called for a RST? Newer kernels pass it the segment. In older
+ * ones the caller tells: tcp_rcv_state_process() calls it when data comes after
+ * close() and, with tcp_rcv_synsent_state_process() inlined, for the RST that
+ * answers a SYN; everybody else, for a RST.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define COMPAT_TCP_RESET	void (*)(struct sock *)
+static inline bool compat_reset_by_rst(struct ftrace_regs *fregs)
+{
+	const struct sock *sk = (void *)compat_ftrace_arg(fregs, 0);
+	char caller[KSYM_SYMBOL_LEN];
+
+	if (sk->sk_state == TCP_SYN_SENT || !(sk->sk_shutdown & RCV_SHUTDOWN))
+		return true;
+	sprint_symbol_no_offset(caller, regs_get_kernel_stack_nth(fregs, 0));
+	return strcmp(caller, "tcp_rcv_state_process");
+}
+#else
+#define COMPAT_TCP_RESET	void (*)(struct sock *, struct sk_buff *)
+static inline bool compat_reset_by_rst(struct ftrace_regs *fregs)
+{
+	const struct sk_buff *skb = (void *)compat_ftrace_arg(fregs, 1);
+
+	return !skb || tcp_hdr(skb)->rst;
+}
+#endif
+
+/* What minisockets of TCP, and of no other protocol, have as their tw_dr. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0) && \
+	LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#define compat_tcp_death_row(net)	((net)->ipv4.tcp_death_row)
+#else
+#define compat_tcp_death_row(net)	(&(net)->ipv4.tcp_death_row)
+#endif
+
+/*
+ * The cookie of a network namespace. Older kernels make one only for the first
+ * namespace and where a BPF program asks for it: 0 is none.
+ */
+static inline u64 compat_netns_cookie(const struct net *net)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 12, 0)
+	return atomic64_read(&net->net_cookie);
+#else
+	return net->net_cookie;
+#endif
+}
 
 /*
  * The inode number of a socket, 0 if it has no file. Under the socket's lock,

@@ -14,7 +14,7 @@
 #include <net/tcp_states.h>
 
 #include "hooks.h"
-#include "trail.h"
+#include "sock.h"
 
 /* ---- requests ---- */
 

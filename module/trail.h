@@ -164,10 +164,6 @@ void trail_event(struct trail_op *op, u8 kind, unsigned int size);
 void trail_add_full(struct trail_op *op);
 void trail_put_object(struct trail_op *op, u8 object);
 
-/* sock.c */
-void sock_fill_numbers(struct tcptrail_step *rec, const struct sock *sk,
-		       const struct trail *t, int new);
-
 unsigned int trail_buckets(void);
 int trail_copy_bucket(unsigned int bucket, struct tcptrail_trail *to,
 		      unsigned int room);
