@@ -13,9 +13,9 @@
 #include <net/tcp.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
-#error "tcptrail needs Linux 5.10 or later; it was never checked for older kernels"
+#error "Linux before 5.10 was never checked: tcptrail needs 5.10 to 7.3"
 #elif LINUX_VERSION_CODE >= KERNEL_VERSION(7, 4, 0)
-#error "tcptrail is checked up to Linux 7.3: take a newer tcptrail, or compare this kernel with Documentation/kernels.rst and raise the limit here"
+#error "Linux after 7.3 is unchecked: take a newer tcptrail, see Documentation/kernels.rst"
 #endif
 
 /*

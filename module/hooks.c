@@ -112,15 +112,14 @@ static void enter_abort(struct ftrace_regs *fregs)
 
 static void enter_reset(struct ftrace_regs *fregs)
 {
-	sock_on_reset(ARG(0, struct sock *), ARG(1, struct sk_buff *));
+	sock_on_reset(ARG(0, struct sock *), compat_reset_by_rst(fregs));
 }
 
 /* The arguments above, checked against the kernel's headers where declared. */
 static_assert(__same_type(&tcp_time_wait, (void (*)(struct sock *, int, int))0));
 static_assert(__same_type(&tcp_connect, (int (*)(struct sock *))0));
 static_assert(__same_type(&tcp_abort, (int (*)(struct sock *, int))0));
-static_assert(__same_type(&tcp_reset,
-			  (void (*)(struct sock *, struct sk_buff *))0));
+static_assert(__same_type(&tcp_reset, (COMPAT_TCP_RESET)0));
 static_assert(__same_type(&tcp_req_err, (void (*)(struct sock *, u32, bool))0));
 static_assert(__same_type(&tcp_twsk_unique,
 			  (int (*)(struct sock *, struct sock *, void *))0));
@@ -307,7 +306,7 @@ static void notrace on_function(unsigned long ip, unsigned long parent_ip,
 /* PERMANENT: kernel.ftrace_enabled=0 is refused rather than silencing us. */
 static struct ftrace_ops ops = {
 	.func = on_function,
-	.flags = FTRACE_OPS_FL_PERMANENT,
+	.flags = FTRACE_OPS_FL_PERMANENT | COMPAT_FTRACE_FLAGS,
 };
 
 /* ---- attaching ---- */
@@ -382,7 +381,7 @@ static void functions_attach(void)
 	ret = register_ftrace_function(&ops);
 	if (ret) {
 		pr_warn("ftrace refuses (%d)\n", ret);
-		ftrace_free_filter(&ops);
+		compat_ftrace_free_filter(&ops);
 		active = tracepoints_active;
 	}
 }
@@ -398,7 +397,7 @@ static void functions_detach(void)
 		return;
 	/* Waits for callbacks that still run. */
 	unregister_ftrace_function(&ops);
-	ftrace_free_filter(&ops);
+	compat_ftrace_free_filter(&ops);
 }
 
 static void tracepoint_match(struct tracepoint *tp, void *unused)

@@ -21,7 +21,7 @@ void sock_on_child(struct sock *sk, const struct sock *osk);
 void sock_on_connect(struct sock *sk);
 void sock_on_graft(struct sock *sk);
 void sock_on_time_wait(struct sock *sk);
-void sock_on_reset(struct sock *sk, const struct sk_buff *skb);
+void sock_on_reset(struct sock *sk, bool by_rst);
 void sock_on_abort(struct sock *sk);
 
 /* minisock.c: requests */

@@ -248,7 +248,7 @@ static void timewait_trail(struct trail_op *op,
 
 static bool timewait_is_tcp(const struct inet_timewait_sock *tw)
 {
-	return tw->tw_dr == &twsk_net(tw)->ipv4.tcp_death_row;
+	return tw->tw_dr == compat_tcp_death_row(twsk_net(tw));
 }
 
 /*

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The rings' memory, one per CPU, and the wake-up of sleeping readers. */
+#include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/irq_work.h>
 #include <linux/log2.h>
@@ -148,6 +149,7 @@ static unsigned int ring_slots_fitting(unsigned int wanted)
  */
 int ring_init(unsigned int slots)
 {
+	unsigned int cpu;
 	int ret;
 
 	BUILD_BUG_ON(sizeof(struct ring_slot) != TCPTRAIL_RECORD_MAX);
@@ -156,11 +158,19 @@ int ring_init(unsigned int slots)
 		pr_notice("%u records per CPU instead of %u: memory\n",
 			  ring_slots, slots);
 	init_irq_work(&ring_wake_work, ring_wake);
-	ret = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "net/tcptrail:prepare",
-				ring_cpu_prepare, NULL);
+	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN,
+					"net/tcptrail:prepare",
+					ring_cpu_prepare, NULL);
 	if (ret < 0)
 		return ret;
 	ring_hotplug_state = ret;
+	/* Not left to cpuhp_setup_state(), which in 5.10 does it only for
+	 * CPUHP_AP_ONLINE_DYN.
+	 */
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		ring_cpu_prepare(cpu);
+	cpus_read_unlock();
 	return 0;
 }
 

@@ -346,15 +346,14 @@ void sock_on_time_wait(struct sock *sk)
 /* ---- reasons ---- */
 
 /*
- * tcp_reset(sk, skb): a RST came; or data for a socket that has been closed,
+ * tcp_reset(sk): a RST came; or data for a socket that has been closed,
  * which is answered by one.
  */
-void sock_on_reset(struct sock *sk, const struct sk_buff *skb)
+void sock_on_reset(struct sock *sk, bool by_rst)
 {
 	if (trail_is_armed() && sock_is_tcp(sk))
-		sock_hint(sk, !skb || tcp_hdr(skb)->rst ?
-				      TCPTRAIL_C_RST_IN :
-				      TCPTRAIL_C_DATA_AFTER_CLOSE);
+		sock_hint(sk, by_rst ? TCPTRAIL_C_RST_IN :
+				       TCPTRAIL_C_DATA_AFTER_CLOSE);
 }
 
 /* tcp_abort(sk, err): SOCK_DESTROY of any of the three kinds of sockets */

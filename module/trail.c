@@ -9,6 +9,7 @@
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
 
+#include "compat.h"
 #include "trail.h"
 
 /* On average so many trails in a bucket when the table is full. */
@@ -163,7 +164,7 @@ static void conn_init(struct tcptrail_conn *conn, u64 cookie,
 {
 	conn->cookie = cookie;
 	conn->birth_ns = 0;
-	conn->netns_cookie = net->net_cookie;
+	conn->netns_cookie = compat_netns_cookie(net);
 	conn->netns_ino = net->ns.inum;
 	conn->flags = flags;
 	conn->err = 0;

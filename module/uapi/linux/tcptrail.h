@@ -207,7 +207,8 @@ struct tcptrail_task {
 /**
  * struct tcptrail_conn - who talks to whom
  * @cookie: socket cookie
- * @birth_ns: CLOCK_BOOTTIME of step 0; with @cookie it names a connection;
+ * @birth_ns: CLOCK_BOOTTIME of step 0 or, with TCPTRAIL_F_LATE, of when it was
+ *	first seen; with @cookie it names a connection;
  *	0 if unknown: with TCPTRAIL_F_NO_TRAIL, and in an EVENT after the end,
  *	which belongs to the last connection of that cookie
  * @saddr: local address
