@@ -115,7 +115,8 @@ static inline u64 compat_netns_cookie(const struct net *net)
 
 /*
  * The inode number of a socket, 0 if it has no file. Under the socket's lock,
- * which sock_graft() and sock_orphan() take, too. From 7.2 it has a copy in
+ * which sock_graft() and sock_orphan() take, too, and with interrupts off, which
+ * is as good as rcu_read_lock(). From 7.2 it has a copy in
  * struct sock.
  */
 static inline u64 compat_sock_inode(const struct sock *sk)
@@ -123,15 +124,10 @@ static inline u64 compat_sock_inode(const struct sock *sk)
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
 	return READ_ONCE(sk->sk_ino);
 #else
-	struct socket *so;
-	u64 ino;
+	/* The inode, with the socket in it, is freed by RCU. */
+	struct socket *so = READ_ONCE(sk->sk_socket);
 
-	/* The inode, and the socket in it, is freed by RCU. */
-	rcu_read_lock();
-	so = READ_ONCE(sk->sk_socket);
-	ino = so ? SOCK_INODE(so)->i_ino : 0;
-	rcu_read_unlock();
-	return ino;
+	return so ? SOCK_INODE(so)->i_ino : 0;
 #endif
 }
 

@@ -126,8 +126,7 @@ void request_on_drop(const struct sock *listener, struct request_sock *req,
 	/* The timer owns it, so its end is still to come. */
 	if (!op.t && from_timer)
 		request_trail(&op, req, TCP_NEW_SYN_RECV, TCPTRAIL_F_LATE);
-	if (op.t && op.t->state == TCP_NEW_SYN_RECV && !op.t->full &&
-	    !op.t->hint)
+	if (op.t && (op.t->objects & TCPTRAIL_O_REQUEST) && !op.t->hint)
 		op.t->hint = request_drop_cause(listener, req, from_timer);
 	trail_close(&op);
 }
@@ -167,27 +166,23 @@ static bool request_moved(const struct request_sock *req,
 }
 
 /*
- * tcp_v4_reqsk_destructor(req), tcp_v6_...: it is gone. If a child was made
- * this is no step; the request has been kept until accept().
+ * tcp_v4_reqsk_destructor(req), tcp_v6_...: it is gone. One that has a child
+ * was only kept until accept().
  */
 void request_on_free(struct request_sock *req)
 {
 	u64 cookie = trail_peek_cookie(req_sk(req));
 	struct trail_op op;
 
-	if (!cookie || !trail_is_armed())
+	if (!cookie || req->sk || !trail_is_armed())
 		return;
 	trail_open(&op, cookie, NULL);
-	if (!op.t || !(op.t->objects & TCPTRAIL_O_REQUEST))
-		goto out;
-	if (op.t->state == TCP_NEW_SYN_RECV && !op.t->full) {
-		if (request_moved(req, op.t))
-			goto out;
+	if (op.t && (op.t->objects & TCPTRAIL_O_REQUEST) &&
+	    !request_moved(req, op.t)) {
 		trail_step(&op, TCP_CLOSE, request_end_cause(req, op.t),
 			   TRAIL_SIZE_MINI);
+		trail_put_object(&op, TCPTRAIL_O_REQUEST);
 	}
-	trail_put_object(&op, TCPTRAIL_O_REQUEST);
-out:
 	trail_close(&op);
 }
 

@@ -437,13 +437,14 @@ static void trail_uncount_request(struct trail *t)
 }
 
 /**
- * trail_add_full - a request got a child
+ * trail_add_full - a request got a child, which takes over
  * @op: opened, with a trail
  */
 void trail_add_full(struct trail_op *op)
 {
 	op->t->full++;
 	trail_uncount_request(op->t);
+	op->t->objects &= ~TCPTRAIL_O_REQUEST;
 }
 
 static void trail_end(struct trail_op *op)

@@ -4,7 +4,8 @@
  *
  * A trail lives as long as the kernel holds an object of its connection:
  *
- *	request		from the SYN (or a valid SYN cookie) to its destructor
+ *	request		from the SYN (or a valid SYN cookie) to its child's birth
+ *			or its destructor
  *	full sockets	from connect(), listen() or the child's birth to
  *			X->CLOSE; two ACKs that race can make two children
  *	minisocket	from its hashing to inet_twsk_kill(), which may come
