@@ -83,6 +83,11 @@ ring() {
 	make -s -C selftests/ring check
 }
 
+# The judge of the scenarios must find what is wrong.
+judge() {
+	selftests/scenarios/run.py --selfcheck
+}
+
 versions() {
 	! grep -rnE 'LINUX_VERSION_CODE|KERNEL_VERSION\(' module tools selftests \
 		--include='*.[ch]' --exclude=compat.h
@@ -110,7 +115,7 @@ licences() {
 }
 
 mkdir -p "$scratch"
-for test in module sparse checkpatch abi_header tool tool_tests ring versions \
+for test in module sparse checkpatch abi_header tool tool_tests ring judge versions \
 	    no_sleep shell licences; do
 	run_test $test $test
 done

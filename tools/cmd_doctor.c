@@ -65,6 +65,7 @@ static void print_info(struct out *o, const struct source *src)
 	fact(o, "requests", "half-open", info->requests);
 	fact(o, "max_trails", "at most", info->max_trails);
 	fact(o, "no_trail", "no room for", info->no_trail);
+	fact(o, "missed", "not recorded", info->missed);
 	snprintf(buf, sizeof(buf), "%d of %d",
 		 __builtin_popcountll(info->hooks),
 		 __builtin_popcountll(info->hooks_known));
@@ -74,6 +75,8 @@ static void print_info(struct out *o, const struct source *src)
 
 static void print_verdict(const struct tcptrail_info *info)
 {
+	if (info->missed)
+		printf("A CPU has no ring, for want of memory: its records are only in the trails.\n");
 	if (info->no_trail)
 		printf("The table of connections was full: reload with a greater max_trails.\n");
 	if (info->hooks_known & ~info->hooks)

@@ -172,7 +172,7 @@ static void print_hole(struct events *e, const struct item *item)
 	char line[FORMAT_MAX];
 
 	if (!o->json) {
-		sprintf(line, "! sk:%" PRIx64 ": %" PRIu64 " steps are missing here",
+		sprintf(line, "! sk:%" PRIx64 ": steps missing here: %" PRIu64,
 			item->conn->cookie, item->missing);
 		out_line(o, COLOR_INVERSE, line);
 		return;
@@ -190,8 +190,8 @@ static void print_lost(struct events *e, const struct item *item)
 	struct out *o = &e->out;
 	char line[FORMAT_MAX];
 
-	sprintf(line, "! %" PRIu64 " records of CPU %u were lost",
-		item->missing, item->cpu);
+	sprintf(line, "! records of CPU %u lost here: %" PRIu64, item->cpu,
+		item->missing);
 	if (!e->opts->quiet && e->opts->follow)
 		warnx("%s", line + 2);
 	out_line(o, COLOR_INVERSE, line);
@@ -296,7 +296,7 @@ static int finish(struct events *e)
 	if (!out_finish(&e->out))
 		err(ST_ERROR, "writing failed");
 	if (!e->opts->quiet)
-		reader_complain(e->src, &e->m);
+		reader_complain(e->src, &e->m, e->opts->verbose);
 	merge_free(&e->m);
 	source_close(e->src);
 	return status;

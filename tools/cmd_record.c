@@ -16,6 +16,9 @@
 #include "source.h"
 #include "tcptrail.h"
 
+/* Records that are copied before signals are heard again. */
+#define MAX_BATCH	50000
+
 struct recorder {
 	const struct opts *opts;
 	struct source *src;
@@ -93,26 +96,36 @@ static bool copy_record(struct recorder *r, const struct tcptrail_hdr *hdr)
 	return hdr->type == TCPTRAIL_SYNC;
 }
 
-/* A loss is made up for at once, as far as it can be. */
-static void resync(struct recorder *r)
-{
-	if (!r->resync)
-		return;
-	r->resync = false;
-	source_resync(r->src);
-}
-
-static void drain(struct recorder *r)
+/* At most @most records. False: there is more. */
+static bool drain_once(struct recorder *r, uint64_t most)
 {
 	const struct tcptrail_hdr *hdr;
 
-	while ((hdr = source_next(r->src))) {
+	while (most--) {
+		hdr = source_next(r->src);
+		if (!hdr)
+			return true;
 		if (copy_record(r, hdr))
 			r->synced = true;
-		/* Before the first SYNC it comes by itself. */
-		if (r->synced)
-			resync(r);
 	}
+	return false;
+}
+
+static void drain(struct recorder *r, uint64_t most)
+{
+	if (drain_once(r, most) && r->synced && r->resync) {
+		r->resync = false;
+		source_resync(r->src);
+		drain_once(r, most);
+	}
+}
+
+/* More can't be in the rings, so all of the past is read, but no future. */
+static uint64_t all_records(const struct recorder *r)
+{
+	const struct tcptrail_info *info = &r->src->info;
+
+	return (uint64_t)info->cpus * info->slots + info->max_trails;
 }
 
 /* ---- the command ---- */
@@ -127,6 +140,9 @@ static void start(struct recorder *r)
 	if (r->child)
 		return;
 	signals_restore();
+	/* Where the recording goes there is no room for other output. */
+	if (!strcmp(r->opts->out, "-"))
+		dup2(STDERR_FILENO, STDOUT_FILENO);
 	execvp(argv[0], argv);
 	warn("cannot run %s", argv[0]);
 	_exit(errno == ENOENT ? ST_NOT_FOUND : ST_CANNOT_RUN);
@@ -153,7 +169,7 @@ static bool over(struct recorder *r)
 
 static int finish(struct recorder *r)
 {
-	drain(r);
+	drain(r, all_records(r));
 	close_file(r);
 	if (!r->opts->quiet)
 		warnx("%" PRIu64 " records in %s, %" PRIu64 " lost", r->records,
@@ -176,7 +192,7 @@ int cmd_record(const struct opts *opts)
 	put_head(&r);
 	signals_catch();
 	do {
-		drain(&r);
+		drain(&r, MAX_BATCH);
 		if (r.synced && opts->command && !r.child)
 			start(&r);
 		if (over(&r))

@@ -80,8 +80,7 @@ static void print_table(const struct opts *opts, const struct source *src,
 	for (size_t i = first; i < n; i++)
 		fields_conn(&f, list[i]);
 	if (o->json)
-		fields_summary(&f, m, n - first, src->info.hooks,
-			       src->info.hooks_known);
+		fields_summary(&f, m, n - first, &src->info);
 	free(list);
 }
 
@@ -118,7 +117,7 @@ static void read_all(const struct opts *opts, struct source *src,
 	merge_settle_events(m);
 	if (!opts->no_pair)
 		pair_all(&m->conns);
-	if (opts->cookie && !conns_latest(&m->conns, opts->cookie))
+	if (opts->cookie && !conns_latest(&m->conns, opts->cookie, UINT64_MAX))
 		errx(ST_ERROR, "no connection sk:%" PRIx64 " is known", opts->cookie);
 }
 
@@ -139,7 +138,7 @@ int cmd_show(const struct opts *opts)
 	if (!out_finish(&o))
 		err(ST_ERROR, "writing failed");
 	if (!opts->quiet)
-		reader_complain(src, &m);
+		reader_complain(src, &m, opts->verbose);
 	status = merge_incomplete(&m) ? ST_INCOMPLETE : ST_OK;
 	merge_free(&m);
 	source_close(src);

@@ -49,14 +49,15 @@ struct conn *conns_get(struct conns *cs, uint64_t cookie, uint64_t birth_ns)
 	return c;
 }
 
-struct conn *conns_latest(const struct conns *cs, uint64_t cookie)
+struct conn *conns_latest(const struct conns *cs, uint64_t cookie,
+			  uint64_t ts_ns)
 {
 	struct conn *c, *latest = NULL;
 
 	if (!cs->hash_size)
 		return NULL;
 	for (c = cs->hash[slot_of(cs, cookie)]; c; c = c->next)
-		if (c->cookie == cookie &&
+		if (c->cookie == cookie && c->birth_ns <= ts_ns &&
 		    (!latest || c->birth_ns > latest->birth_ns))
 			latest = c;
 	return latest;

@@ -83,8 +83,9 @@ struct conns {
 };
 
 struct conn *conns_get(struct conns *cs, uint64_t cookie, uint64_t birth_ns);
-/* The one with this cookie that was born last, NULL: none. */
-struct conn *conns_latest(const struct conns *cs, uint64_t cookie);
+/* The one with this cookie that was born last by then, NULL: none. */
+struct conn *conns_latest(const struct conns *cs, uint64_t cookie,
+			  uint64_t ts_ns);
 /* Forget those for which @gone says so. */
 void conns_prune(struct conns *cs, bool (*gone)(const struct conn *, uint64_t),
 		 uint64_t arg);

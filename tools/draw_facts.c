@@ -53,7 +53,7 @@ static void fact_complete(const struct picture *p, const struct conn *c)
 	unsigned int missing = conn_missing(c);
 
 	if (missing)
-		fact(p, "history", "! hole: %u steps are missing", missing);
+		fact(p, "history", "! hole, steps missing: %u", missing);
 	else if (conn_completeness(c) == CONN_LATE)
 		fact(p, "history", "late: it was there before the recording");
 	else if (conn_completeness(c) == CONN_HOLE)
@@ -124,9 +124,9 @@ static void fact_peer(const struct picture *p, const struct conn *c)
 static void fact_counts(const struct picture *p, const struct conn *c)
 {
 	if (c->synack_rtx)
-		fact(p, "SYN+ACK", "sent again %u times", c->synack_rtx);
+		fact(p, "SYN+ACK", "sent again: %u", c->synack_rtx);
 	if (c->tw_restarts)
-		fact(p, "2MSL", "started again %u times", c->tw_restarts);
+		fact(p, "2MSL", "started again: %u", c->tw_restarts);
 }
 
 static void fact_network(const struct picture *p, const struct conn *c)

@@ -36,12 +36,13 @@ static bool lane_received(const struct conn *c, enum segment what)
 	return false;
 }
 
-static bool lane_sent(const struct conn *c, enum segment what)
+/* The step that sent it, NULL: none is known. */
+static const struct step *lane_sent(const struct conn *c, enum segment what)
 {
 	for (size_t i = 0; i < c->nsteps; i++)
 		if (c->step[i] && segment_out(c->step[i]) == what)
-			return true;
-	return false;
+			return c->step[i];
+	return NULL;
 }
 
 /* ---- sequence numbers: x is the client's first, y the server's ---- */
@@ -143,6 +144,7 @@ static void add_far_state(struct ladder *l, struct row *r, int lane,
 
 static void arrow_in(struct ladder *l, int lane, const struct step *s)
 {
+	const struct step *sender = NULL;
 	enum segment seg = segment_in(s);
 	struct row *r;
 
@@ -151,7 +153,14 @@ static void arrow_in(struct ladder *l, int lane, const struct step *s)
 	r = add_row(l);
 	r->to = lane;
 	text_add(&r->label, "%s", segment_name(seg));
-	add_numbers(&r->label, l, s, lane, false, seg);
+	/* A minisocket's record has no numbers; that of the sender may. */
+	if (!has_numbers(s) && l->conn[!lane])
+		sender = lane_sent(l->conn[!lane],
+				   seg == SEG_FIN_ACK ? SEG_FIN : seg);
+	if (sender)
+		add_numbers(&r->label, l, sender, !lane, true, seg);
+	else
+		add_numbers(&r->label, l, s, lane, false, seg);
 	add_far_state(l, r, !lane, s);
 }
 
@@ -193,7 +202,7 @@ static void hole_row(struct ladder *l, int lane, unsigned int missing)
 
 	r->bar[lane] = BAR_HOLE;
 	r->color = COLOR_INVERSE;
-	text_add(&r->side[lane], "! %u steps missing", missing);
+	text_add(&r->side[lane], "! steps missing: %u", missing);
 }
 
 static void visit_row(struct ladder *l, int lane, const struct visit *v,

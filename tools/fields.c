@@ -103,21 +103,32 @@ static void field_state(struct out *o, const char *key, const char *nr_key,
 	out_u64(o, nr_key, NULL, state);
 }
 
-static void full_members(struct out *o, const struct tcptrail_step *r)
+/* Before the first SYN is answered they have no meaning. */
+static bool has_sequence(const struct tcptrail_step *r)
 {
-	bool redacted = r->conn.flags & TCPTRAIL_F_REDACTED;
+	return r->new_state != TCPTRAIL_SYN_SENT &&
+	       r->new_state != TCPTRAIL_LISTEN;
+}
 
-	out_u64(o, "inode", NULL, r->inode);
-	out_u64(o, "cgroup", NULL, r->cgroup);
-	out_u64(o, "uid", NULL, r->uid);
-	out_u64(o, "mark", NULL, r->mark);
-	if (!redacted) {
+static void sequence_members(struct out *o, const struct tcptrail_step *r)
+{
+	if (!(r->conn.flags & TCPTRAIL_F_REDACTED)) {
 		out_u64(o, "snd_una", NULL, r->snd_una);
 		out_u64(o, "snd_nxt", NULL, r->snd_nxt);
 		out_u64(o, "rcv_nxt", NULL, r->rcv_nxt);
 	}
 	out_u64(o, "snd_wnd", NULL, r->snd_wnd);
 	out_u64(o, "rcv_wnd", NULL, r->rcv_wnd);
+}
+
+static void full_members(struct out *o, const struct tcptrail_step *r)
+{
+	out_u64(o, "inode", NULL, r->inode);
+	out_u64(o, "cgroup", NULL, r->cgroup);
+	out_u64(o, "uid", NULL, r->uid);
+	out_u64(o, "mark", NULL, r->mark);
+	if (has_sequence(r))
+		sequence_members(o, r);
 	out_u64(o, "unread", NULL, r->unread);
 	out_u64(o, "unsent", NULL, r->unsent);
 	out_u64(o, "srtt_us", NULL, r->srtt_us);
@@ -406,8 +417,9 @@ void fields_conn(const struct fields *f, const struct conn *c)
 }
 
 void fields_summary(const struct fields *f, const struct merge *m,
-		    uint64_t connections, uint64_t hooks, uint64_t known)
+		    uint64_t connections, const struct tcptrail_info *info)
 {
+	uint64_t missing = info->hooks_known & ~info->hooks;
 	struct out *o = f->out;
 
 	out_begin(o);
@@ -417,9 +429,11 @@ void fields_summary(const struct fields *f, const struct merge *m,
 	out_u64(o, "lost_unrecovered", NULL, m->unrecovered);
 	out_bool(o, "incomplete", NULL, merge_incomplete(m));
 	out_u64(o, "unknown_records", NULL, m->unknown);
+	out_u64(o, "missed", NULL, info->missed);
+	out_u64(o, "no_trail", NULL, info->no_trail);
 	out_open_array(o, "hooks_missing");
 	for (unsigned int i = 0; i < TCPTRAIL_H_COUNT; i++)
-		if (known & ~hooks & 1ULL << i)
+		if (missing & 1ULL << i)
 			out_str(o, NULL, NULL, hook_name(i));
 	out_close(o);
 	out_close(o);

@@ -26,6 +26,6 @@ void fields_step(const struct fields *f, const struct conn *c,
 		 const struct step *s);
 /* {"summary":...}; JSON only */
 void fields_summary(const struct fields *f, const struct merge *m,
-		    uint64_t connections, uint64_t hooks, uint64_t known);
+		    uint64_t connections, const struct tcptrail_info *info);
 
 #endif

@@ -24,7 +24,7 @@ static void add_item(struct merge *m, struct item item)
 }
 
 /* Records @first to @last of a ring will not come. */
-static bool note_loss(struct merge *m, const struct tcptrail_hdr *hdr,
+static void note_loss(struct merge *m, const struct tcptrail_hdr *hdr,
 		      uint64_t first, uint64_t last)
 {
 	struct merge_cpu *cpu = cpu_of(m, hdr->cpu);
@@ -33,7 +33,7 @@ static bool note_loss(struct merge *m, const struct tcptrail_hdr *hdr,
 	/* Overwritten after we had it: no loss. */
 	first = max(first, cpu->last_seq + 1);
 	if (last < first)
-		return false;
+		return;
 	lost = last - first + 1;
 	cpu->last_seq = last;
 	m->lost += lost;
@@ -41,7 +41,6 @@ static bool note_loss(struct merge *m, const struct tcptrail_hdr *hdr,
 	m->dirty = true;
 	add_item(m, (struct item){ .kind = ITEM_LOST, .ts_ns = hdr->ts_ns,
 				   .missing = lost, .cpu = hdr->cpu });
-	return true;
 }
 
 /* Is this record of a ring one that came before? */
@@ -118,7 +117,8 @@ static void add_event(struct merge *m, const struct tcptrail_hdr *hdr)
 
 static void settle_event(struct merge *m, const struct tcptrail_step *rec)
 {
-	struct conn *c = conns_latest(&m->conns, rec->conn.cookie);
+	struct conn *c = conns_latest(&m->conns, rec->conn.cookie,
+				      rec->hdr.ts_ns);
 	struct tcptrail_step own = *rec;
 	struct step *s;
 
@@ -126,6 +126,12 @@ static void settle_event(struct merge *m, const struct tcptrail_step *rec)
 		c = get_conn(m, &rec->conn);
 	/* What it does not know must not count for the connection. */
 	own.conn.flags &= TCPTRAIL_F_REDACTED | TCPTRAIL_F_IPV6;
+	/* Nor what its socket may have come to hold since. */
+	if (c->birth_ns) {
+		own.conn.sport = own.conn.dport = 0;
+		memset(own.conn.saddr, 0, sizeof(own.conn.saddr));
+		memset(own.conn.daddr, 0, sizeof(own.conn.daddr));
+	}
 	s = conn_add_event(c, &own);
 	add_item(m, (struct item){ .kind = ITEM_EVENT, .conn = c, .step = s,
 				   .ts_ns = s->ts_ns });
@@ -189,15 +195,13 @@ static enum merge_event add_sync(struct merge *m)
 	return MERGE_SYNC;
 }
 
-static enum merge_event add_lost(struct merge *m,
-				 const struct tcptrail_hdr *hdr)
+static void add_lost(struct merge *m, const struct tcptrail_hdr *hdr)
 {
 	const struct tcptrail_lost *rec = (const void *)hdr;
 
-	if (!rec->lost)
-		return MERGE_NOTHING;
-	note_loss(m, hdr, rec->first_seq, rec->first_seq + rec->lost - 1);
-	return m->dirty && m->settled ? MERGE_LOST : MERGE_NOTHING;
+	if (rec->lost)
+		note_loss(m, hdr, rec->first_seq,
+			  rec->first_seq + rec->lost - 1);
 }
 
 enum merge_event merge_add(struct merge *m, const struct tcptrail_hdr *hdr)
@@ -218,7 +222,8 @@ enum merge_event merge_add(struct merge *m, const struct tcptrail_hdr *hdr)
 		add_trail(m, hdr);
 		break;
 	case TCPTRAIL_LOST:
-		return add_lost(m, hdr);
+		add_lost(m, hdr);
+		break;
 	case TCPTRAIL_SYNC:
 		return add_sync(m);
 	default:

@@ -40,6 +40,8 @@ struct merge_cpu {
  * @lost: records lost, all together
  * @unrecovered: of those, the ones that no later SYNC made up for
  * @settled: a SYNC came without a loss before it: from here on it is live
+ * @dirty: something was lost since the last SYNC
+ * @synced: a SYNC came
  */
 struct merge {
 	struct conns conns;
@@ -63,7 +65,7 @@ struct merge {
 enum merge_event {
 	MERGE_NOTHING,
 	MERGE_SYNC,	/* things are now as they stand */
-	MERGE_LOST,	/* start the source over */
+	MERGE_LOST,	/* a SYNC, but with a loss before: start over */
 };
 
 enum merge_event merge_add(struct merge *m, const struct tcptrail_hdr *hdr);

@@ -45,6 +45,9 @@ static const struct option_row rows[] = {
 	{ 'I', false, "id", "sk:ID", "only this connection" },
 	{ 'S', false, "state", "STATE,...", "only these states" },
 	{ 'u', false, "over", "DURATION", "only those that long in their state" },
+	{ '1', false, "watch", NULL, "look again every 2 s, until Ctrl-C" },
+	{ '2', false, "prom", NULL, "for Prometheus, text format 0.0.4" },
+	{ '3', false, "within", "DURATION", "give it so long to come true" },
 	{ 'R', false, "no-pair", NULL, "do not look for the other end" },
 	{ 'A', false, "ascii", NULL, "draw with plain characters" },
 	{ 'q', true, "quiet", NULL, "no remarks on standard error" },
@@ -252,6 +255,8 @@ static bool set_flag(struct opts *o, char key)
 	case 'O': o->oneline = true; break;
 	case 'w': o->wide = o->oneline = true; break;
 	case 'x': o->extended = true; break;
+	case '1': o->watch = true; break;
+	case '2': o->prom = true; break;
 	case 'R': o->no_pair = true; break;
 	case 'A': o->ascii = true; break;
 	case 'q': o->quiet = true; break;
@@ -278,6 +283,9 @@ static void set_value(struct opts *o, char key, const char *value)
 		break;
 	case 'u':
 		o->over_ns = duration("over", value);
+		break;
+	case '3':
+		o->within_ns = duration("within", value);
 		break;
 	case 'c':
 		o->color = color_when(value);
@@ -400,6 +408,10 @@ static void take_words(const struct verb *verb, char **words, size_t n,
 	struct filter *f;
 	char error[512];
 
+	if (verb->takes_command && verb->takes_filter && n) {
+		opts->expr = *words++;
+		n--;
+	}
 	if (verb->takes_command) {
 		opts->command = n ? words : NULL;
 		return;

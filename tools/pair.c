@@ -13,10 +13,15 @@
  * what the other receives first.
  */
 
-/* Addresses and ports of both ends, the lesser first: equal for mirrors. */
+/**
+ * struct end - one connection, to be sorted
+ * @key: addresses and ports of both ends, the lesser first: equal for mirrors
+ * @reach: the latest end of this and all before it in its group
+ */
 struct end {
 	struct conn *conn;
 	uint8_t key[36];
+	uint64_t reach;
 };
 
 static void write_half(uint8_t *to, const uint8_t *addr, uint16_t port)
@@ -88,43 +93,96 @@ static int proof(const struct conn *a, const struct conn *b)
 	return there < 0 || back < 0 ? -1 : there > 0 || back > 0;
 }
 
-/* The greater the better, negative: no pair. */
+/* The greater the better, negative: no pair. Symmetric. */
 static int score(const struct conn *a, const struct conn *b)
 {
-	int p;
-
-	if (a == b || b->peer || !mirrored(a, b) || !overlapping(a, b))
+	if (a == b || a->peer || b->peer || !mirrored(a, b) || !overlapping(a, b))
 		return -1;
-	p = proof(a, b);
-	if (p < 0)
-		return -1;
-	return 4 * p + 2 * (conn_passive(a) != conn_passive(b)) +
+	/* What the numbers say outweighs the rest. */
+	return 4 * proof(a, b) + 2 * (conn_passive(a) != conn_passive(b)) +
 	       (a->who.netns_cookie == b->who.netns_cookie);
 }
 
-static void pair_one(struct end *ends, size_t n, size_t i)
-{
-	struct conn *a = ends[i].conn, *best = NULL;
-	int best_score = -1;
+/* Ends of one key; sorted by birth. */
+struct group {
+	struct end *end;
+	size_t n;
+};
 
-	for (size_t k = i + 1; k < n && !memcmp(ends[k].key, ends[i].key,
-						sizeof(ends[i].key)); k++) {
+/* Those before the first that reaches @when had all ended by then. */
+static size_t first_alive(const struct group *g, uint64_t when)
+{
+	size_t low = 0, high = g->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (g->end[mid].reach < when)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static struct conn *best_for(const struct group *g, const struct conn *a,
+			     int *best_score)
+{
+	uint64_t end = conn_end(a);
+	struct conn *best = NULL;
+
+	*best_score = -1;
+	for (size_t i = first_alive(g, a->birth_ns); i < g->n; i++) {
+		struct conn *b = g->end[i].conn;
 		int s;
 
-		/* Sorted by birth: from here on they came too late. */
-		if (ends[k].conn->birth_ns > conn_end(a))
+		/* From here on they came too late. */
+		if (b->birth_ns > end)
 			break;
-		s = score(a, ends[k].conn);
-		if (s > best_score) {
-			best_score = s;
-			best = ends[k].conn;
+		s = score(a, b);
+		if (s > *best_score) {
+			*best_score = s;
+			best = b;
 		}
 	}
-	if (!best)
-		return;
-	a->peer = best;
-	best->peer = a;
-	a->peer_proven = best->peer_proven = best_score >= 4;
+	return best;
+}
+
+/* Only who is best for one another; then again with those that are left. */
+static bool pair_some(const struct group *g)
+{
+	bool some = false;
+	int s;
+
+	for (size_t i = 0; i < g->n; i++) {
+		struct conn *a = g->end[i].conn, *b;
+
+		b = a->peer ? NULL : best_for(g, a, &s);
+		if (!b || best_for(g, b, &s) != a)
+			continue;
+		a->peer = b;
+		b->peer = a;
+		a->peer_proven = b->peer_proven = s >= 4;
+		some = true;
+	}
+	return some;
+}
+
+static void pair_groups(struct end *ends, size_t n)
+{
+	for (size_t i = 0, next; i < n; i = next) {
+		struct group g = { .end = ends + i };
+		uint64_t reach = 0;
+
+		for (next = i; next < n && !memcmp(ends[next].key, ends[i].key,
+						   sizeof(ends[i].key)); next++) {
+			reach = max(reach, conn_end(ends[next].conn));
+			ends[next].reach = reach;
+			g.n++;
+		}
+		while (g.n > 1 && pair_some(&g))
+			;
+	}
 }
 
 void pair_all(struct conns *cs)
@@ -138,8 +196,6 @@ void pair_all(struct conns *cs)
 			fill_end(&ends[n++], cs->all[i]);
 	}
 	qsort(ends, n, sizeof(*ends), by_key);
-	for (size_t i = 0; i < n; i++)
-		if (!ends[i].conn->peer)
-			pair_one(ends, n, i);
+	pair_groups(ends, n);
 	free(ends);
 }

@@ -36,6 +36,14 @@ static bool start_of(const char *stat, uint32_t *ticks)
 	return true;
 }
 
+/* Killed, and its parent has not asked yet: it holds no descriptor any more. */
+static bool is_dead(const char *stat)
+{
+	const char *p = strrchr(stat, ')');
+
+	return p && p[1] && (p[2] == 'Z' || p[2] == 'X');
+}
+
 enum life proc_life(const struct tcptrail_task *task)
 {
 	char path[32], stat[1024];
@@ -54,5 +62,6 @@ enum life proc_life(const struct tcptrail_task *task)
 	stat[n] = 0;
 	if (!start_of(stat, &ticks))
 		return LIFE_EXITED;
-	return ticks == task->start_ticks ? LIFE_ALIVE : LIFE_EXITED;
+	return ticks == task->start_ticks && !is_dead(stat) ? LIFE_ALIVE :
+							      LIFE_EXITED;
 }

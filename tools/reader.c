@@ -8,6 +8,8 @@
 
 /* Losing records so often means that reading can't keep up at all. */
 #define MAX_RESYNCS	8
+/* Records that are read before something is printed. */
+#define MAX_BATCH	50000
 
 void reader_init(struct merge *m, const struct source *src)
 {
@@ -44,20 +46,33 @@ bool reader_catch_up(struct source *src, struct merge *m)
 	return true;
 }
 
-static void drain_once(struct source *src, struct merge *m)
+/* What there is, but not for ever. True: nothing is left. */
+static bool drain_once(struct source *src, struct merge *m)
 {
 	const struct tcptrail_hdr *hdr;
 
-	while ((hdr = source_next(src)))
-		if (merge_add(m, hdr) == MERGE_LOST)
-			source_resync(src);
+	for (size_t i = 0; i < MAX_BATCH; i++) {
+		hdr = source_next(src);
+		if (!hdr)
+			return true;
+		merge_add(m, hdr);
+	}
+	return false;
 }
 
+/*
+ * After a loss the source is started over, but only when all has been read: to
+ * read the history again while records come faster than they are read would
+ * lose still more.
+ */
 void reader_drain(struct source *src, struct merge *m)
 {
 	if (!src->live)
 		return;
-	drain_once(src, m);
+	if (drain_once(src, m) && m->dirty) {
+		source_resync(src);
+		drain_once(src, m);
+	}
 	if (merge_has_gap(m))
 		drain_once(src, m);
 }
@@ -72,15 +87,19 @@ uint64_t reader_now(const struct source *src, const struct merge *m)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
-void reader_complain(const struct source *src, const struct merge *m)
+void reader_complain(const struct source *src, const struct merge *m,
+		     bool verbose)
 {
+	if (verbose)
+		warnx("%" PRIu64 " records read, %" PRIu64 " lost", m->records,
+		      m->lost);
 	if (m->unknown)
-		warnx("%" PRIu64 " records of a type that this version does not know were skipped",
+		warnx("records skipped, of types that this version does not know: %" PRIu64,
 		      m->unknown);
 	if (m->unrecovered)
-		warnx("%" PRIu64 " records were lost before they were read: the answer is incomplete",
+		warnx("the answer is incomplete, records lost before they were read: %" PRIu64,
 		      m->unrecovered);
 	else if (!m->synced)
-		warnx("%s ends before all open connections were read: the answer is incomplete",
+		warnx("the answer is incomplete: %s ends before all open connections were told",
 		      src->name);
 }

@@ -25,6 +25,7 @@ void reader_drain(struct source *src, struct merge *m);
 uint64_t reader_now(const struct source *src, const struct merge *m);
 
 /* Once, on stderr: what was not understood, what was lost. */
-void reader_complain(const struct source *src, const struct merge *m);
+void reader_complain(const struct source *src, const struct merge *m,
+		     bool verbose);
 
 #endif

@@ -52,10 +52,12 @@ static int dev_fill(struct source *src)
 static bool dev_wait(struct source *src)
 {
 	struct pollfd pfd = { .fd = src->fd, .events = POLLIN };
+	struct timespec at_once = { 0 };
 	sigset_t none;
 
 	sigemptyset(&none);
-	return ppoll(&pfd, 1, NULL, &none) >= 0;
+	return ppoll(&pfd, 1, src->pos < src->len ? &at_once : NULL,
+		     &none) >= 0;
 }
 
 static void dev_resync(struct source *src)

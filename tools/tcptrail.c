@@ -29,6 +29,14 @@ const struct verb verbs[] = {
 		"  tcptrail events -f --last 0 -j        only what comes, as JSON\n"
 	},
 	{
+		"stuck", "[FILTER]",
+		"why sockets are stuck, whose move it is, what to type next",
+		cmd_stuck, COMMON FILTERS "jrOxu1", true, false,
+		"  tcptrail stuck                        all that waits for more than 5 s\n"
+		"  tcptrail stuck --over 1m sport = 80   longer, and only these\n"
+		"  tcptrail stuck -j -x                  JSON with every single socket\n"
+	},
+	{
 		"record", "-o FILE [-- COMMAND]",
 		"save everything until Ctrl-C or the end of COMMAND",
 		cmd_record, COMMON "o", false, true,

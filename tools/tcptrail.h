@@ -16,7 +16,9 @@
  * @over_ns: --over, 0: no limit
  * @filter: filter words and options that filter, all together; NULL: none
  * @cookie: the filter is this one connection, 0: it is not
- * @command: of record, NULL-terminated; NULL: none
+ * @expr: of check: its first word
+ * @within_ns: --within, 0: now
+ * @command: of record and check, NULL-terminated; NULL: none
  */
 struct opts {
 	const char *in, *out;
@@ -28,6 +30,9 @@ struct opts {
 	uint64_t since_ns, over_ns;
 	struct filter *filter;
 	uint64_t cookie;
+	const char *expr;
+	uint64_t within_ns;
+	bool watch, prom;
 	char **command;
 };
 
@@ -35,13 +40,15 @@ int cmd_show(const struct opts *opts);
 int cmd_events(const struct opts *opts);
 int cmd_record(const struct opts *opts);
 int cmd_report(const struct opts *opts);
+int cmd_stuck(const struct opts *opts);
 int cmd_doctor(const struct opts *opts);
 
 /**
  * struct verb - one row of the table in tcptrail.c
  * @options: the short options, and stand-ins of the long ones, that it takes
  * @takes_filter: words are a filter
- * @takes_command: words behind -- are a command
+ * @takes_command: words behind -- are a command; with both the first word is
+ *	the filter
  */
 struct verb {
 	const char *name, *args, *about;

@@ -191,9 +191,6 @@ static void add_step(const struct conn *c, struct timeline *tl,
 	v->step = s;
 	v->missing = *missing;
 	*missing = 0;
-	/* In it already, we only saw a mark: it began earlier. */
-	if (s->old == s->new && v->state != TCPTRAIL_CLOSE)
-		v->ts_ns = 0;
 }
 
 static void measure(struct timeline *tl)

@@ -13,6 +13,7 @@ enum {
 	ST_OK = 0,
 	ST_ERROR = 1,		/* no device, no permission, a bad recording */
 	ST_USAGE = 2,		/* wrong command line */
+	ST_FOUND = 3,		/* stuck, check: there is something */
 	ST_INCOMPLETE = 4,	/* records were lost for good */
 	ST_RECORD = 125,	/* record -- CMD: tcptrail itself failed */
 	ST_CANNOT_RUN = 126,	/* ... the command could not be run */

@@ -61,6 +61,8 @@ head -c 100 "$rec" > "$tmp/head"
 refuse 1 'truncated: it ends in its head' show -i "$tmp/head"
 head -c -4 "$rec" > "$tmp/tail"
 refuse 1 'truncated: it ends in a record' events -j -i "$tmp/tail"
+head -c -100 "$rec" > "$tmp/tail"
+refuse 1 'truncated: it ends in a record' show -i "$tmp/tail"
 for abi in 0 2; do
 	echo "info abi=$abi" > "$tmp/abi.events"
 	"$build/mkrec" "$tmp/abi.events" "$tmp/abi$abi.rec"

@@ -69,8 +69,8 @@ else
 	result 1 "every line of -j is JSON" < "$tmp/pair.json"
 fi
 
-if "$tool" -i "$tmp/ipv6.rec" | grep -q ' $'; then
-	result 1 "no blanks at the end of lines" </dev/null
+if grep -n ' $' "$tmp"/*.got | grep -v 'got:[0-9]*:\$ ' > "$tmp/blanks"; then
+	result 1 "no blanks at the end of lines" < "$tmp/blanks"
 else
 	pass "no blanks at the end of lines"
 fi
@@ -89,8 +89,6 @@ NO_COLOR=1 "$tool" -c=auto -i "$tmp/pair.rec" > "$tmp/nocolor"
 sed 's/\x1b\[[0-9]*m//g' "$tmp/color" | diff - "$tmp/nocolor" > "$tmp/diff"
 result $? "colour is never the only carrier" < "$tmp/diff"
 
-mkdir -p "$tmp/out"
-(umask 0; "$tool" record -o "$tmp/out/r" -- true 2>/dev/null; true)
 "$tool" -tanp -i "$tmp/pair.rec" > "$tmp/tanp"
 same "-tanp is accepted as in ss" "$tmp/nocolor" "$tmp/tanp"
 

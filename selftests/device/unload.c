@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Unloading: refused while somebody has the device open, clean under traffic,
+ * and 200 times in a row without leaving anything behind.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "tt.h"
+
+#define CPUS	2
+#define CYCLES	200
+#define WARM_UP	20
+
+/* More than anybody will ever make. */
+#define FOREVER	100000000
+
+/* A process that makes connections until it is killed. */
+static pid_t start_traffic(int cpu)
+{
+	pid_t pid = fork();
+	int client, server, listener, i;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	tt_pin(cpu);
+	listener = tt_listen(cpu ? AF_INET6 : AF_INET, 16);
+	for (i = 0; ; i++) {
+		if (tt_connect(listener, &client, &server))
+			_exit(1);
+		/* By RST, by FIN from either side, with unread data. */
+		if (i % 4 == 0)
+			write(server, "x", 1);
+		if (i % 8 < 6)
+			tt_reset(client);
+		if (i % 8 == 6)
+			close(client);
+		close(server);
+		if (i % 8 == 7)
+			close(client);
+	}
+}
+
+static void stop(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Unload it, although somebody may have it open for a moment. */
+static int unload_soon(void)
+{
+	uint64_t end = tt_now_ns() + 10000000000ULL;
+	int ret;
+
+	while ((ret = tt_unload()) == -EAGAIN && tt_now_ns() < end)
+		usleep(1000);
+	return ret;
+}
+
+/* ---- busy ---- */
+
+FIXTURE(busy)
+{
+	struct tt_reader *rd;
+	pid_t traffic[CPUS];
+};
+
+FIXTURE_SETUP(busy)
+{
+	int i;
+
+	ASSERT_EQ(0, tt_new_net());
+	for (i = 0; i < CPUS; i++)
+		self->traffic[i] = start_traffic(i);
+	ASSERT_EQ(0, tt_load(""));
+	self->rd = tt_open(O_NONBLOCK);
+	ASSERT_NE(NULL, self->rd);
+}
+
+FIXTURE_TEARDOWN(busy)
+{
+	int i;
+
+	for (i = 0; i < CPUS; i++)
+		stop(self->traffic[i]);
+}
+
+/* The kernel's word for EBUSY is EAGAIN here; rmmod says "in use". */
+TEST_F(busy, open_reader)
+{
+	struct tcptrail_info before, after;
+	int i, copy = dup(self->rd->fd);
+
+	for (i = 0; i < 20; i++)
+		EXPECT_EQ(-EAGAIN, tt_unload());
+	EXPECT_EQ(1, tt_refcount());
+
+	/* Recording goes on, and nothing was lost by trying. */
+	ASSERT_EQ(0, tt_info(copy, &before));
+	EXPECT_EQ(0, tt_drain(self->rd));
+	EXPECT_STREQ("", self->rd->wrong);
+	usleep(50000);
+	EXPECT_EQ(0, tt_drain(self->rd));
+	EXPECT_STREQ("", self->rd->wrong);
+	ASSERT_EQ(0, tt_info(copy, &after));
+	EXPECT_LT(before.written, after.written);
+	EXPECT_EQ(tt_delivered(self->rd) + tt_lost(self->rd),
+		  tt_span(self->rd));
+
+	/* The last one to close counts, and then it goes at once. */
+	tt_close(self->rd);
+	EXPECT_EQ(-EAGAIN, tt_unload());
+	close(copy);
+	EXPECT_EQ(0, tt_unload());
+}
+
+TEST_F(busy, sleeping_reader)
+{
+	struct tt_reader *rd;
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < CPUS; i++)
+		stop(self->traffic[i]);
+	/* With nobody left to wake it, one reader sleeps in read(). */
+	pid = fork();
+	if (!pid) {
+		rd = tt_open(0);
+		tt_close(self->rd);
+		for (;;)
+			tt_drain(rd);
+	}
+	tt_close(self->rd);
+	ASSERT_TRUE(tt_wait_asleep(pid));
+	EXPECT_EQ(-EAGAIN, tt_unload());
+	stop(pid);
+	EXPECT_EQ(0, tt_unload());
+}
+
+/* ---- again and again ---- */
+
+struct memory {
+	long free_kb;		/* MemAvailable */
+	long slab_kb;		/* SUnreclaim */
+	long percpu_kb;
+	long vmalloc_kb;	/* but for stacks and the like */
+	long areas;		/* the same, counted */
+	long objects;		/* in kmalloc caches */
+};
+
+static long meminfo(const char *name)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	char line[128];
+	long kb = -1;
+
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)))
+			sscanf(line + strlen(name), ": %ld", &kb);
+	fclose(file);
+	return kb;
+}
+
+/*
+ * The stacks of processes come and go. The code of modules does, too, and its
+ * size is that of the module, so it is counted like the rest.
+ */
+static void measure_vmalloc(struct memory *m)
+{
+	FILE *file = fopen("/proc/vmallocinfo", "re");
+	char line[512];
+	long size;
+
+	m->vmalloc_kb = 0;
+	m->areas = 0;
+	while (fgets(line, sizeof(line), file)) {
+		if (strstr(line, "dup_task_struct") ||
+		    strstr(line, "alloc_thread_stack") ||
+		    strstr(line, "unpurged") || strstr(line, "copy_process"))
+			continue;
+		if (sscanf(line, "%*s %ld", &size) != 1)
+			continue;
+		m->vmalloc_kb += size / 1024;
+		m->areas++;
+	}
+	fclose(file);
+}
+
+static void measure_slabs(struct memory *m)
+{
+	FILE *file = fopen("/proc/slabinfo", "re");
+	char line[512], name[64];
+	long active;
+
+	m->objects = 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "%63s %ld", name, &active) == 2 &&
+		    !strncmp(name, "kmalloc-", 8))
+			m->objects += active;
+	fclose(file);
+}
+
+static void measure(struct memory *m)
+{
+	FILE *file = fopen("/proc/sys/vm/drop_caches", "we");
+
+	fputs("3\n", file);
+	fclose(file);
+	/* What is freed by RCU and in the background. */
+	usleep(500000);
+	m->free_kb = meminfo("MemAvailable");
+	m->slab_kb = meminfo("SUnreclaim");
+	m->percpu_kb = meminfo("Percpu");
+	measure_vmalloc(m);
+	measure_slabs(m);
+}
+
+static bool exists_in(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+	bool found = false;
+
+	while (file && fgets(line, sizeof(line), file))
+		found |= !!strstr(line, text);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Opens, reads a bit and closes, whenever the module is there. */
+static pid_t start_readers(void)
+{
+	pid_t pid = fork();
+	struct tt_reader *rd;
+	union tt_record rec;
+	unsigned int i, opened = 0;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		rd = tt_open(O_NONBLOCK);
+		if (!rd) {
+			usleep(1000);
+			continue;
+		}
+		for (i = 0; i < 100 * (opened % 5); i++)
+			if (tt_next(rd, &rec) <= 0)
+				break;
+		if (rd->wrong[0]) {
+			fprintf(stderr, "# %s\n", rd->wrong);
+			_exit(1);
+		}
+		tt_close(rd);
+		opened++;
+		/* Leave a gap in which it can be unloaded. */
+		usleep(opened % 20 * 1000);
+	}
+}
+
+/* Load, let it work, open it a few times, unload. */
+static void one_cycle(struct __test_metadata *_metadata, int number,
+		      uint64_t *load_ns, uint64_t *unload_ns)
+{
+	/* Now and then hardly any room, so that more paths are taken. */
+	static const char * const params[] = {
+		"", "ring_records=64", "max_trails=16",
+		"ring_records=64 max_trails=16",
+	};
+	struct tt_reader *rd;
+	int i;
+
+	*load_ns -= tt_now_ns();
+	ASSERT_EQ(0, tt_load(params[number % ARRAY_SIZE(params)])) {
+		TH_LOG("cycle %d", number);
+	}
+	*load_ns += tt_now_ns();
+	for (i = 0; i < 4; i++) {
+		rd = tt_open(O_NONBLOCK);
+		ASSERT_NE(NULL, rd);
+		if (i == 1)
+			EXPECT_EQ(0, tt_skip_to_sync(rd));
+		EXPECT_STREQ("", rd->wrong);
+		if (i == 2)
+			EXPECT_EQ(-EAGAIN, tt_unload());
+		tt_close(rd);
+	}
+	*unload_ns -= tt_now_ns();
+	ASSERT_EQ(0, unload_soon()) {
+		TH_LOG("cycle %d", number);
+	}
+	*unload_ns += tt_now_ns();
+}
+
+static void many_cycles(struct __test_metadata *_metadata, int n,
+			struct memory *m)
+{
+	uint64_t load_ns = 0, unload_ns = 0;
+	pid_t traffic[CPUS], readers;
+	int i, status;
+
+	for (i = 0; i < CPUS; i++)
+		traffic[i] = start_traffic(i);
+	readers = start_readers();
+	setpriority(PRIO_PROCESS, 0, -20);
+	for (i = 0; i < n; i++)
+		one_cycle(_metadata, i, &load_ns, &unload_ns);
+	TH_LOG("%d cycles: loading took %llu ms, unloading %llu ms", n,
+	       (unsigned long long)load_ns / 1000000,
+	       (unsigned long long)unload_ns / 1000000);
+	EXPECT_EQ(0, waitpid(readers, &status, WNOHANG));
+	stop(readers);
+	for (i = 0; i < CPUS; i++) {
+		/* Traffic never noticed. */
+		EXPECT_EQ(0, waitpid(traffic[i], &status, WNOHANG));
+		stop(traffic[i]);
+	}
+	measure(m);
+}
+
+FIXTURE(cycles)
+{
+	int log;
+};
+
+FIXTURE_SETUP(cycles)
+{
+	FILE *file;
+
+	ASSERT_EQ(0, tt_new_net());
+	/* Few enough of them that they do not disturb the measurement. */
+	file = fopen("/proc/sys/net/ipv4/tcp_max_tw_buckets", "we");
+	ASSERT_NE(NULL, file);
+	fputs("500\n", file);
+	fclose(file);
+	self->log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	ASSERT_LE(0, self->log);
+	ASSERT_LE(0, lseek(self->log, 0, SEEK_END));
+}
+
+/* The kernel must not have complained; "text" is its first complaint. */
+static bool kernel_complained(int log, char *text, size_t size)
+{
+	static const char * const bad[] = {
+		"WARNING:", "BUG:", "Oops", "Call Trace", "leak",
+		"Objects remaining", "refcount_t", "stall", "tcptrail: no",
+	};
+	ssize_t n;
+	size_t i;
+
+	for (;;) {
+		n = read(log, text, size - 1);
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n <= 0)
+			return false;
+		text[n] = 0;
+		for (i = 0; i < ARRAY_SIZE(bad); i++)
+			if (strstr(text, bad[i]))
+				return true;
+	}
+}
+
+FIXTURE_TEARDOWN(cycles)
+{
+	char text[2048];
+
+	EXPECT_FALSE(kernel_complained(self->log, text, sizeof(text))) {
+		TH_LOG("%s", text);
+	}
+	close(self->log);
+}
+
+/*
+ * What one cycle could leave behind, at least: the rings 32 KB to 2 MB and the
+ * table of trails up to 512 KB, of vmalloc; the code 64 KB; an open file 200
+ * bytes, five times; a trail 240 bytes, in a cache of its own that the kernel
+ * refuses to destroy while anything is in it. Times CYCLES that is far more
+ * than what the machine itself comes and goes with.
+ */
+TEST_F_TIMEOUT(cycles, leave_nothing, 280)
+{
+	struct memory before, after;
+
+	many_cycles(_metadata, WARM_UP, &before);
+	many_cycles(_metadata, CYCLES, &after);
+	TH_LOG("available %+ld KB, slab %+ld KB, percpu %+ld KB",
+	       after.free_kb - before.free_kb, after.slab_kb - before.slab_kb,
+	       after.percpu_kb - before.percpu_kb);
+	TH_LOG("vmalloc %+ld KB in %+ld areas, kmalloc %+ld objects",
+	       after.vmalloc_kb - before.vmalloc_kb,
+	       after.areas - before.areas, after.objects - before.objects);
+	EXPECT_GT(CYCLES / 10, after.areas - before.areas);
+	EXPECT_GT(CYCLES * 16, after.vmalloc_kb - before.vmalloc_kb);
+	EXPECT_GT(CYCLES * 2, after.objects - before.objects);
+	EXPECT_GT(CYCLES * 4, after.percpu_kb - before.percpu_kb);
+	EXPECT_GT(CYCLES * 50, before.free_kb - after.free_kb);
+
+	EXPECT_EQ(-1, tt_refcount());
+	EXPECT_NE(0, access(TCPTRAIL_DEVICE, F_OK));
+	EXPECT_NE(0, access("/sys/kernel/slab/trail", F_OK));
+	EXPECT_FALSE(exists_in("/proc/slabinfo", "trail "));
+	EXPECT_FALSE(exists_in("/proc/vmallocinfo", "[tcptrail]"));
+	EXPECT_FALSE(exists_in("/sys/kernel/tracing/enabled_functions",
+			       "tcptrail"));
+	EXPECT_FALSE(exists_in("/sys/kernel/debug/kprobes/list", "tcptrail"));
+	EXPECT_FALSE(exists_in("/proc/kallsyms", "[tcptrail]"));
+}
+
+TEST_HARNESS_MAIN

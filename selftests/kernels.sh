@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds the module for other kernels and tests it on each; "make check-kernels"
+# calls it.
+#
+# usage: selftests/kernels.sh [--core] [NAME...]
+#
+#   --core   only the core scenarios (core.c), not the other tests
+#   NAME     a kernel, see scripts/kernels.sh list (default: all)
+#
+# A kernel is fetched if it is not there yet, unpacked and never installed. It
+# runs every test that selftests/Makefile lists, in two virtual machines; a cloud
+# flavour, which cannot mount this machine's files, runs the core scenarios.
+#
+# At the end a table: whether the module was built and loaded, how many of its
+# hooks are active, and what the tests said. The last line of the output is
+# "N passed, N failed, N skipped". All of it is kept in build/results-kernels.
+set -u
+
+cd "$(dirname "$0")/.." || exit 1
+. selftests/env.sh
+. selftests/tap.sh
+unset MAKEFLAGS MFLAGS MAKELEVEL
+all=$top/build/results-kernels
+core=$top/build/kernels/core
+started=$SECONDS
+
+core_only=0
+if [ "${1:-}" = --core ]; then
+	core_only=1
+	shift
+fi
+names=$*
+[ -n "$names" ] || names=$(scripts/kernels.sh list | cut -d ' ' -f 1)
+
+listed() {
+	make -s --no-print-directory -C selftests "list-$1"
+}
+
+# Statically, for machines without this one's libraries.
+build_core() {
+	mkdir -p "${core%/*}"
+	gcc -O2 -Wall -Werror -static -I"$KSELFTEST" -Imodule/uapi \
+		-o "$core" selftests/core.c
+}
+
+build_tests() {
+	make -s --no-print-directory tool &&
+	make -s --no-print-directory -C selftests
+}
+
+# boot NAME KIND TEST...: what vm.sh has to say is a result as well.
+boot() {
+	local name=$1 kind=$2 option
+	shift 2
+	results=$all/$name/$kind
+	start_results
+	[ "$kind" = smp ] && option='--smp 2' || option=--icount
+	# shellcheck disable=SC2086 # words
+	selftests/vm/vm.sh $option --kernel "$name" --timeout 1200 --out "$results" -- \
+		selftests/run.sh "$results" "$@" > "$results/log" 2>&1
+	if ! grep -q '^# complete' "$results/results.tap"; then
+		add_result "not ok $kind: the machine ended before the tests did"
+	elif grep -q '^vm: ' "$results/log"; then
+		add_result "not ok $kind: $(grep -m 1 '^vm: ' "$results/log")"
+	fi
+}
+
+boot_core() {
+	local name=$1 release=$2
+	results=$all/$name/core
+	start_results
+	case $name in
+	*-cloud)
+		run_test core selftests/vm/bare.sh --kernel "$name" --out "$results" -- \
+			"$core" "$top/build/$release/tcptrail.ko" ;;
+	*)
+		run_test core selftests/vm/vm.sh --icount --kernel "$name" \
+			--timeout 600 --out "$results" -- \
+			env TCPTRAIL_KO="$top/build/$release/tcptrail.ko" "$core" ;;
+	esac > "$results/log"
+}
+
+# The core scenarios first: if they do not pass, the rest tells nothing new.
+run_kernel() {
+	local name=$1 release=$2 icount smp
+	boot_core "$name" "$release"
+	if [ $core_only = 1 ] || grep -q '^not ok' "$all/$name/core/results.tap"; then
+		return
+	fi
+	case $name in
+	*-cloud) return ;;
+	esac
+	# shellcheck disable=SC2046 # lists of words
+	icount=$(echo $(listed icount) | sed 's/\<core\>//') smp=$(listed smp)
+	# shellcheck disable=SC2086 # lists of words
+	[ -z "$icount" ] || boot "$name" icount $icount &
+	# shellcheck disable=SC2086
+	[ -z "$smp" ] || boot "$name" smp $smp &
+	wait
+}
+
+row() {
+	printf '%-24s %-26s %-6s %-7s %-9s %7s %7s %8s\n' "$@"
+}
+
+# One line of the table, from what the kernel left in its folder.
+tell_kernel() {
+	local name=$1 folder=$all/$1 said release built loaded hooks
+	local passed failed skipped
+	release=$(cat "$cache/kernels/$name/release" 2>/dev/null)
+	said=$folder/core/core/output
+	cat "$folder"/*/results.tap > "$folder/results.tap" 2>/dev/null
+	failed=$(count '^not ok' "$folder/results.tap")
+	skipped=$(count '^ok.*# *SKIP' "$folder/results.tap")
+	passed=$(($(count '^ok' "$folder/results.tap") - skipped))
+	built=yes loaded=no
+	[ -e "$said" ] || built=no
+	hooks=$(sed -n 's/^# hooks: \([0-9]*\) of \([0-9]*\) .*/\1 of \2/p' "$said" 2>/dev/null)
+	[ -z "$hooks" ] || loaded=yes
+	row "$name" "${release:--}" "$built" "$loaded" "${hooks:--}" \
+		"$passed" "$failed" "$skipped"
+}
+
+rm -rf "$all"
+mkdir -p "$all"
+# shellcheck disable=SC2086 # a list of words
+scripts/kernels.sh get $names || exit 1
+build_core || exit 1
+[ $core_only = 1 ] || build_tests || exit 1
+
+for name in $names; do
+	results=$all/$name/build
+	start_results
+	run_test build scripts/kernels.sh build "$name"
+	if grep -q '^not ok' "$results/results.tap"; then
+		continue
+	fi
+	run_kernel "$name" "$(cat "$cache/kernels/$name/release")"
+	echo "        $name: $((SECONDS - started)) s"
+done
+
+echo
+row kernel release built loaded hooks passed failed skipped
+for name in $names; do
+	tell_kernel "$name"
+done | tee "$all/table"
+cat "$all"/*/results.tap > "$all/results.tap"
+for name in $names; do
+	sed -n "s/^not ok /FAILED: $name: /p" "$all/$name/results.tap"
+done
+failed=$(count '^not ok' "$all/results.tap")
+skipped=$(count '^ok.*# *SKIP' "$all/results.tap")
+passed=$(($(count '^ok' "$all/results.tap") - skipped))
+echo "Everything that was said is in build/results-kernels ($((SECONDS - started)) s)."
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

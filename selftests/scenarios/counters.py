@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The kernel's counters, computed from what tcptrail shows, per namespace."""
+
+
+def last(o):
+    return o["steps"][-1] if o["steps"] else None
+
+
+def ended(o, *causes):
+    s = last(o)
+    return bool(s and s["state"] == "CLOSE" and s["cause"] in causes)
+
+
+def to_close(o, *olds):
+    return any(s["state"] == "CLOSE" and s["old"] in olds for s in o["steps"])
+
+
+def child(o):
+    """A full socket was made of a request."""
+    return o["passive"] and any(
+        s["object"] == "full" and (s["old"] == "SYN_RECV" or s["state"] == "SYN_RECV")
+        for s in o["steps"])
+
+
+def sent_syn(o):
+    return any(s["state"] == "SYN_SENT" for s in o["steps"]) and not ended(o, "connect_failed")
+
+
+def minisocket(o):
+    return any(s["object"] == "mini" and s["old"] != s["state"] and (
+        s["state"] == "TIME_WAIT" or s["cause"] in ("fin_wait2_timeout", "data_after_close"))
+        for s in o["steps"]) and not born_mini(o)
+
+
+def born_mini(o):
+    """A minisocket already when the module came."""
+    return o["complete"] == "late" and o["steps"] and o["steps"][0]["object"] == "mini" \
+        and o["steps"][0]["old"] in ("TIME_WAIT", "FIN_WAIT2")
+
+
+def total(conns, test):
+    return sum(bool(test(o)) for o in conns)
+
+
+COUNTERS = {
+    "ActiveOpens": lambda v: total(v, sent_syn),
+    "PassiveOpens": lambda v: total(v, child),
+    "AttemptFails": lambda v: total(v, lambda o: ended(o, "req_reset") or (
+        to_close(o, "SYN_SENT", "SYN_RECV") and last(o)["object"] == "full" and
+        not ended(o, "connect_failed", "close", "exit", "disconnect"))),
+    "EstabResets": lambda v: total(v, lambda o: to_close(o, "ESTABLISHED", "CLOSE_WAIT")),
+    "TW": lambda v: total(v, minisocket),
+    "TWKilled": lambda v: 0,
+    "TWRecycled": lambda v: total(v, lambda o: ended(o, "tw_reused")),
+    "TCPTimeWaitOverflow": lambda v: total(v, lambda o: ended(o, "tw_limit")),
+    "SyncookiesRecv": lambda v: total(v, lambda o: o["syncookie"]),
+    "TCPFastOpenPassive": lambda v: total(v, lambda o: o["fastopen"]),
+    "TCPAbortOnClose": lambda v: total(v, lambda o: ended(o, "unread")),
+    "TCPAbortOnTimeout": lambda v: total(v, lambda o: ended(
+        o, "rtx_timeout", "keepalive", "user_timeout")),
+    "EmbryonicRsts": lambda v: total(v, lambda o: ended(o, "req_reset")),
+    # What was repeated before the module came was counted before, too.
+    "TCPSynRetrans": lambda v: sum(o["synack_rtx"] + (
+        o["syn_rtx"] or 0 if o["complete"] == "complete" else 0) for o in v),
+}
+
+
+def check(data, name):
+    """Complaints about one namespace: counters that do not add up."""
+    ino = data["nets"][name]
+    conns = [o for o in data["final"]["conns"] if o["netns"] == ino]
+    now, then = data["counters"][str(ino)], data["before"].get(str(ino), {})
+    out = []
+    for counter, compute in COUNTERS.items():
+        if counter not in now:
+            continue
+        delta, want = now[counter] - then.get(counter, 0), compute(conns)
+        if delta != want:
+            out.append("%s is %d, from the timelines %d" % (counter, delta, want))
+    there = total(conns, lambda o: o["open"] and o["state"] in ("ESTABLISHED", "CLOSE_WAIT"))
+    if now["CurrEstab"] != there:
+        out.append("CurrEstab is %d, shown open are %d" % (now["CurrEstab"], there))
+    return out

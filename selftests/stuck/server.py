@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""A program that does one thing wrong with its connections.
+
+usage: server.py MISTAKE PORT COUNT [ADDRESS]
+
+It says "ready" when it listens (or has started to connect), then takes lines:
+"go" makes it go on to its second act. It never ends by itself.
+"""
+import ctypes
+import os
+import signal
+import socket
+import sys
+
+PR_SET_PDEATHSIG = 1
+BIG = b"x" * 65536
+
+
+def fill(conn):
+    """Write until nobody takes any more."""
+    conn.setblocking(False)
+    try:
+        while True:
+            conn.send(BIG)
+    except BlockingIOError:
+        pass
+
+
+def say(word):
+    print(word, flush=True)
+
+
+def wait():
+    if not sys.stdin.readline():
+        sys.exit()
+
+
+def leave_to_child():
+    """A child that was forked for something else keeps what it inherits."""
+    if os.fork() == 0:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        while True:
+            signal.pause()
+
+
+def forget_in_child(conns):
+    leave_to_child()
+    for conn in conns:
+        conn.close()
+
+
+def lose_in_flight(conns):
+    """Descriptors in a message that nobody receives, and no one else has."""
+    global mailbox
+    mailbox = socket.socketpair(socket.AF_UNIX)
+    for conn in conns:
+        socket.send_fds(mailbox[0], [b"x"], [conn.fileno()])
+        conn.close()
+
+
+def keepalive(conn):
+    for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1),
+                          (socket.TCP_KEEPCNT, 100)):
+        conn.setsockopt(socket.IPPROTO_TCP, option, value)
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def act(mistake, conns):
+    if mistake == "forked":
+        forget_in_child(conns)
+    elif mistake == "shared":
+        leave_to_child()
+    elif mistake == "in-flight":
+        lose_in_flight(conns)
+    for conn in conns:
+        if mistake in ("unsent", "fill"):
+            fill(conn)
+        elif mistake == "fill-close":
+            fill(conn)
+            conn.close()
+        elif mistake == "shutdown":
+            conn.shutdown(socket.SHUT_WR)
+        elif mistake == "close":
+            conn.close()
+        elif mistake == "send":
+            conn.send(b"hello")
+        elif mistake == "read-eof":
+            while conn.recv(65536):
+                pass
+        elif mistake == "keepalive":
+            keepalive(conn)
+
+
+def serve(mistake, port, count, backlog):
+    listener = socket.create_server(("", port), backlog=backlog)
+    say("ready")
+    if mistake in ("never-accept", "short-queue"):
+        wait()
+        return listener
+    conns = [listener.accept()[0] for _ in range(count)]
+    say("accepted")
+    wait()
+    act(mistake, conns)
+    say("done")
+    return listener, conns
+
+
+def connect(mistake, port, count, address):
+    conns = []
+    for _ in range(count):
+        conn = socket.socket()
+        if mistake == "connect":
+            conn.setblocking(False)
+            conn.connect_ex((address, port))
+        else:
+            conn.connect((address, port))
+        conns.append(conn)
+    say("ready")
+    if mistake == "connect-close":
+        wait()
+        for conn in conns:
+            conn.close()
+        say("done")
+    return conns
+
+
+mistake, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+if mistake.startswith("connect"):
+    kept = connect(mistake, port, count, sys.argv[4])
+else:
+    kept = serve(mistake, port, count, 5 if mistake == "short-queue" else 1024)
+while True:
+    wait()

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "holders.h"
+#include "util.h"
+
+/* ---- sockets by inode ---- */
+
+struct inodes {
+	uint32_t *slot;		/* index of the socket plus 1 */
+	size_t size;
+	const struct diag *diag;
+};
+
+static size_t slot_of(const struct inodes *t, uint32_t inode)
+{
+	return inode * 0x9e3779b1U & (t->size - 1);
+}
+
+static void inodes_init(struct inodes *t, const struct diag *d)
+{
+	t->size = 1024;
+	t->diag = d;
+	while (t->size < 2 * d->n)
+		t->size *= 2;
+	t->slot = xzalloc(t->size * sizeof(*t->slot));
+	for (size_t i = 0; i < d->n; i++) {
+		size_t at = slot_of(t, d->sock[i].inode);
+
+		if (!d->sock[i].inode)
+			continue;
+		while (t->slot[at])
+			at = (at + 1) & (t->size - 1);
+		t->slot[at] = i + 1;
+	}
+}
+
+/* The socket with that inode, or -1. */
+static ssize_t inodes_find(const struct inodes *t, uint32_t inode)
+{
+	size_t at = slot_of(t, inode);
+
+	for (; t->slot[at]; at = (at + 1) & (t->size - 1))
+		if (t->diag->sock[t->slot[at] - 1].inode == inode)
+			return t->slot[at] - 1;
+	return -1;
+}
+
+/* ---- processes ---- */
+
+static size_t read_at(int dir, const char *name, char *buf, size_t size)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	n = max(n, 0);
+	buf[n] = 0;
+	return n;
+}
+
+/* "12 (a name) S 1 ..."; the name may hold anything, ')' too. */
+static bool parse_stat(struct process *p, char *stat)
+{
+	char *open = strchr(stat, '('), *close = strrchr(stat, ')'), *s;
+
+	if (!open || !close || close < open || strlen(close) < 4)
+		return false;
+	*close = 0;
+	snprintf(p->comm, sizeof(p->comm), "%s", open + 1);
+	p->state = close[2];
+	p->ppid = strtoul(close + 4, NULL, 10);
+	s = close + 1;
+	for (int field = 2; s && field < 22; field++)
+		s = strchr(s + 1, ' ');
+	if (!s)
+		return false;
+	p->start_ticks = strtoull(s + 1, NULL, 10);
+	return true;
+}
+
+/* The unified hierarchy's line is "0::/path"; else systemd's own. */
+static char *parse_cgroup(char *text)
+{
+	char *line, *found = NULL;
+
+	while ((line = strsep(&text, "\n"))) {
+		char *path = strstr(line, ":/");
+
+		if (!path)
+			continue;
+		if (!strncmp(line, "0::", 3) && path[2])
+			return xstrdup(path + 1);
+		if (strstr(line, ":name=systemd:"))
+			found = path + 1;
+	}
+	return xstrdup(found ? found : "");
+}
+
+static bool add_process(struct holders *h, int dir, uint32_t pid)
+{
+	char stat[1024], cgroup[4096];
+	struct process *p;
+
+	make_room(&h->process, &h->process_room, h->nprocesses,
+		  sizeof(*h->process));
+	p = &h->process[h->nprocesses];
+	memset(p, 0, sizeof(*p));
+	p->pid = pid;
+	if (!read_at(dir, "stat", stat, sizeof(stat)) || !parse_stat(p, stat))
+		return false;
+	read_at(dir, "cgroup", cgroup, sizeof(cgroup));
+	p->cgroup = parse_cgroup(cgroup);
+	h->nprocesses++;
+	return true;
+}
+
+/* ---- descriptors ---- */
+
+static void add_holder(struct holders *h, size_t sock, int fd)
+{
+	struct holder *new;
+
+	make_room(&h->holder, &h->holder_room, h->nholders, sizeof(*h->holder));
+	new = &h->holder[h->nholders];
+	new->process = h->nprocesses - 1;
+	new->fd = fd;
+	new->next = h->first[sock];
+	h->first[sock] = h->nholders++;
+}
+
+static bool socket_inode(int dir, const char *name, uint32_t *inode)
+{
+	char link[64];
+	ssize_t n = readlinkat(dir, name, link, sizeof(link) - 1);
+
+	if (n < 9 || strncmp(link, "socket:[", 8))
+		return false;
+	link[n] = 0;
+	*inode = strtoul(link + 8, NULL, 10);
+	return true;
+}
+
+static void scan_fds(struct holders *h, const struct inodes *t, int dir,
+		     DIR *fds, uint32_t pid)
+{
+	struct dirent *entry;
+	bool known = false;
+	uint32_t inode;
+	ssize_t sock;
+
+	while ((entry = readdir(fds))) {
+		if (!isdigit((unsigned char)entry->d_name[0]) ||
+		    !socket_inode(dirfd(fds), entry->d_name, &inode))
+			continue;
+		sock = inodes_find(t, inode);
+		if (sock < 0)
+			continue;
+		if (!known && !add_process(h, dir, pid))
+			return;
+		known = true;
+		add_holder(h, sock, atoi(entry->d_name));
+	}
+}
+
+static void scan_process(struct holders *h, const struct inodes *t, int proc,
+			 const char *name)
+{
+	int dir = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
+	DIR *fds;
+
+	if (dir < 0)
+		return;
+	fd = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fds = fd < 0 ? NULL : fdopendir(fd);
+	if (fds) {
+		scan_fds(h, t, dir, fds, strtoul(name, NULL, 10));
+		closedir(fds);
+	} else if (errno == EACCES || errno == EPERM) {
+		h->hidden++;
+	}
+	close(dir);
+}
+
+void holders_find(struct holders *h, const struct diag *d, const char *proc)
+{
+	DIR *dir = opendir(proc);
+	struct dirent *entry;
+	struct inodes t;
+
+	memset(h, 0, sizeof(*h));
+	h->first = xzalloc((d->n + 1) * sizeof(*h->first));
+	memset(h->first, 0xff, (d->n + 1) * sizeof(*h->first));
+	inodes_init(&t, d);
+	while (dir && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			scan_process(h, &t, dirfd(dir), entry->d_name);
+	if (dir)
+		closedir(dir);
+	free(t.slot);
+}
+
+/* The descriptors of one process follow one another. */
+unsigned int holders_count(const struct holders *h, size_t i)
+{
+	uint32_t last = NO_HOLDER, at;
+	unsigned int n = 0;
+
+	for (at = h->first[i]; at != NO_HOLDER; at = h->holder[at].next) {
+		n += h->holder[at].process != last;
+		last = h->holder[at].process;
+	}
+	return n;
+}
+
+bool holders_has(const struct holders *h, size_t i, uint32_t tgid,
+		 uint32_t start_ticks)
+{
+	uint32_t at;
+
+	for (at = h->first[i]; at != NO_HOLDER; at = h->holder[at].next) {
+		const struct process *p = &h->process[h->holder[at].process];
+
+		if (p->pid == tgid && p->start_ticks == start_ticks)
+			return true;
+	}
+	return false;
+}
+
+void holders_free(struct holders *h)
+{
+	for (size_t i = 0; i < h->nprocesses; i++)
+		free(h->process[i].cgroup);
+	free(h->process);
+	free(h->holder);
+	free(h->first);
+	memset(h, 0, sizeof(*h));
+}
+
+/* ---- names of cgroups ---- */
+
+#define ID_MIN		32	/* digits of a container's id, at least */
+#define ID_SHOWN	12
+
+/* A run of hexadecimal digits that is long enough to be an id. */
+static const char *find_id(const char *s, size_t len)
+{
+	size_t run = 0;
+
+	for (size_t i = 0; i <= len; i++) {
+		if (i < len && isxdigit((unsigned char)s[i])) {
+			run++;
+			continue;
+		}
+		if (run >= ID_MIN)
+			return s + i - run;
+		run = 0;
+	}
+	return NULL;
+}
+
+static bool ends_with(const char *s, size_t len, const char *end)
+{
+	size_t n = strlen(end);
+
+	return len > n && !strncmp(s + len - n, end, n);
+}
+
+/* From the leaf up: a container, else a unit of systemd. */
+const char *cgroup_name(char *buf, size_t size, const char *path)
+{
+	size_t end = strlen(path), start;
+	const char *id;
+
+	for (; end > 1; end = start ? start - 1 : 0) {
+		for (start = end; start > 0 && path[start - 1] != '/';)
+			start--;
+		id = find_id(path + start, end - start);
+		if (id) {
+			snprintf(buf, size, "container %.*s", ID_SHOWN, id);
+			return buf;
+		}
+		if (ends_with(path + start, end - start, ".service") ||
+		    ends_with(path + start, end - start, ".scope")) {
+			snprintf(buf, size, "%.*s", (int)(end - start),
+				 path + start);
+			return buf;
+		}
+	}
+	return NULL;
+}

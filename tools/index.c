@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "age.h"
+#include "format.h"
+#include "index.h"
+#include "tally.h"
+#include "util.h"
+
+/* Addresses and ports; of a crowd only some of it. */
+struct end_key {
+	uint8_t local[16], remote[16];
+	uint16_t lport, rport;
+	uint32_t net;
+};
+
+/*
+ * @port: listeners of a port, chained by @next (index of the socket plus 1)
+ * @ends: all connections; @end_sock and @end_count by their number: the first
+ *	such socket, and how many there are
+ * @crowds: number to count
+ */
+struct index {
+	const struct diag *d;
+	const struct netns_list *nets;
+	uint32_t port[65536];
+	uint32_t *next;
+	struct tally ends, crowds;
+	uint32_t *end_sock, *end_count, *crowd;
+	size_t end_room, end_room2, crowd_room;
+};
+
+/* ---- listeners ---- */
+
+static bool fits(const struct diag_sock *listener, uint32_t net,
+		 const uint8_t *addr, bool *exact)
+{
+	bool v6_any = listener->who.flags & TCPTRAIL_F_IPV6;
+
+	if (listener->net != net)
+		return false;
+	*exact = !memcmp(listener->who.saddr, addr, 16);
+	return *exact || (addr_is_any(listener->who.saddr) &&
+			  (v6_any || addr_is_v4(addr)));
+}
+
+/* Bound to the address wins over bound to all. */
+static ssize_t find_listener(const struct index *ix, uint32_t net,
+			     const uint8_t *addr, uint16_t port, unsigned int *n)
+{
+	bool exact, best_exact = false;
+	ssize_t best = -1;
+	uint32_t at;
+
+	*n = 0;
+	for (at = ix->port[port]; at; at = ix->next[at - 1]) {
+		if (!fits(&ix->d->sock[at - 1], net, addr, &exact))
+			continue;
+		if (best < 0 || exact > best_exact) {
+			best = at - 1;
+			best_exact = exact;
+			*n = 0;
+		}
+		*n += exact == best_exact;
+	}
+	return best;
+}
+
+/* An address of another namespace of this machine can't be told from one that
+ * is elsewhere, so a SYN_SENT is only followed within its own.
+ */
+ssize_t index_listener(const struct index *ix, size_t i, unsigned int *n)
+{
+	const struct diag_sock *s = &ix->d->sock[i];
+
+	if (s->state == TCPTRAIL_SYN_SENT)
+		return find_listener(ix, s->net, s->who.daddr, s->who.dport, n);
+	return find_listener(ix, s->net, s->who.saddr, s->who.sport, n);
+}
+
+static bool ephemeral(const struct index *ix, uint32_t net, uint16_t port)
+{
+	const struct netns_settings *set = &ix->nets->net[net].set;
+
+	return port >= set->port_min && port <= set->port_max;
+}
+
+bool index_passive(const struct index *ix, size_t i)
+{
+	const struct diag_sock *s = &ix->d->sock[i];
+	unsigned int n;
+
+	if (s->state == TCPTRAIL_SYN_SENT)
+		return false;
+	if (s->request || index_listener(ix, i, &n) >= 0)
+		return true;
+	return !ephemeral(ix, s->net, s->who.sport) &&
+	       ephemeral(ix, s->net, s->who.dport);
+}
+
+/* ---- ends ---- */
+
+static struct end_key key_of(const struct diag_sock *s, bool swapped)
+{
+	const struct tcptrail_conn *w = &s->who;
+	struct end_key key = { 0 };
+
+	memcpy(key.local, swapped ? w->daddr : w->saddr, 16);
+	memcpy(key.remote, swapped ? w->saddr : w->daddr, 16);
+	key.lport = swapped ? w->dport : w->sport;
+	key.rport = swapped ? w->sport : w->dport;
+	return key;
+}
+
+static void add_end(struct index *ix, size_t i)
+{
+	struct end_key key = key_of(&ix->d->sock[i], false);
+	size_t n = tally_get(&ix->ends, &key);
+
+	make_room(&ix->end_sock, &ix->end_room, n, sizeof(uint32_t));
+	make_room(&ix->end_count, &ix->end_room2, n, sizeof(uint32_t));
+	if (!ix->end_count[n]++)
+		ix->end_sock[n] = i;
+}
+
+/* The same addresses in several namespaces: nobody knows which. */
+ssize_t index_peer(const struct index *ix, size_t i)
+{
+	struct end_key key = key_of(&ix->d->sock[i], true);
+	size_t n = tally_find(&ix->ends, &key);
+
+	if (n == SIZE_MAX || ix->end_count[n] != 1 || ix->end_sock[n] == i)
+		return -1;
+	return ix->end_sock[n];
+}
+
+/* ---- crowds ---- */
+
+static bool crowd_key(const struct index *ix, size_t i, struct end_key *key)
+{
+	const struct diag_sock *s = &ix->d->sock[i];
+
+	memset(key, 0, sizeof(*key));
+	key->net = s->net + 1;
+	if (s->request) {
+		key->lport = s->who.sport;
+		return age_of(s, NULL, NULL, 0).ns >= NSEC_PER_SEC;
+	}
+	if (s->state != TCPTRAIL_TIME_WAIT || index_passive(ix, i))
+		return false;
+	memcpy(key->remote, s->who.daddr, 16);
+	key->rport = s->who.dport;
+	return true;
+}
+
+static void count_crowd(struct index *ix, size_t i)
+{
+	struct end_key key;
+	size_t n;
+
+	if (!crowd_key(ix, i, &key))
+		return;
+	n = tally_get(&ix->crowds, &key);
+	make_room(&ix->crowd, &ix->crowd_room, n, sizeof(uint32_t));
+	ix->crowd[n]++;
+}
+
+uint32_t index_crowd(const struct index *ix, size_t i)
+{
+	struct end_key key;
+	size_t n;
+
+	crowd_key(ix, i, &key);
+	n = tally_find(&ix->crowds, &key);
+	return n == SIZE_MAX ? 0 : ix->crowd[n];
+}
+
+struct index *index_new(const struct diag *d, const struct netns_list *nets)
+{
+	struct index *ix = xzalloc(sizeof(*ix));
+
+	ix->d = d;
+	ix->nets = nets;
+	ix->next = xzalloc((d->n + 1) * sizeof(*ix->next));
+	tally_init(&ix->ends, sizeof(struct end_key));
+	tally_init(&ix->crowds, sizeof(struct end_key));
+	for (size_t i = 0; i < d->n; i++) {
+		const struct diag_sock *s = &d->sock[i];
+
+		if (s->state != TCPTRAIL_LISTEN) {
+			add_end(ix, i);
+			continue;
+		}
+		ix->next[i] = ix->port[s->who.sport];
+		ix->port[s->who.sport] = i + 1;
+	}
+	for (size_t i = 0; i < d->n; i++)
+		count_crowd(ix, i);
+	return ix;
+}
+
+void index_free(struct index *ix)
+{
+	if (!ix)
+		return;
+	tally_free(&ix->ends);
+	tally_free(&ix->crowds);
+	free(ix->end_sock);
+	free(ix->end_count);
+	free(ix->crowd);
+	free(ix->next);
+	free(ix);
+}
