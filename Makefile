@@ -5,6 +5,7 @@
 # make install    module and tool (PREFIX, DESTDIR); make uninstall
 # make demo       see it work in a virtual machine; nothing is installed here
 # make check      every test; make check-native: those without a machine
+# make check-kernels   the tests on other kernels (KERNELS="NAME...")
 # make clean
 #
 # V=1 shows every command. KDIR=... builds for another kernel.
@@ -87,7 +88,11 @@ check-native:
 	$(Q)scripts/deps.sh check
 	$(Q)selftests/check.sh native
 
+check-kernels:
+	$(Q)scripts/deps.sh check
+	$(Q)selftests/kernels.sh $(KERNELS)
+
 clean:
 	$(Q)rm -rf build
 
-.PHONY: all module tool load unload install uninstall demo check check-native clean
+.PHONY: all module tool load unload install uninstall demo check check-native check-kernels clean

@@ -196,8 +196,6 @@ get_root() {
 	[ -e "$new/bin/sh" ] || ln -s dash "$new/bin/sh"
 	[ -e "$new/bin/awk" ] || ln -s mawk "$new/bin/awk"
 	rm -rf "$new/usr/share/doc" "$new/usr/share/man" "$new/usr/share/locale"
-	# It stays what it was made for, as long as it is there.
-	each_kernel | sed -n "s/^[^ ]* $suite //p" > "$new/flavours"
 	finish "$new" "$cache/roots/$suite"
 }
 

@@ -40,8 +40,16 @@ void signals_restore(void)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+/*
+ * ppoll() lets no signal in while there is something to read, so those that
+ * wait are let in here.
+ */
 int signals_stop(void)
 {
+	sigset_t blocked;
+
+	sigprocmask(SIG_SETMASK, &before, &blocked);
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
 	return stop;
 }
 

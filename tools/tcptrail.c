@@ -37,6 +37,22 @@ const struct verb verbs[] = {
 		"  tcptrail stuck -j -x                  JSON with every single socket\n"
 	},
 	{
+		"check", "'EXPR' [-- COMMAND]",
+		"an assertion about sockets, for scripts: exit status 3 if it fails",
+		cmd_check, COMMON "jrO3", true, true,
+		"  tcptrail check 'no CLOSE_WAIT over 5s on :8080' -- ./test\n"
+		"  tcptrail check --within 5s 'at most 10 TIME_WAIT dport = 443'\n"
+		"  tcptrail check 'no stuck'\n"
+	},
+	{
+		"stat", "[FILTER]",
+		"counts, time in each state, latencies, loss, hooks",
+		cmd_stat, COMMON FILTERS "ijrOu2", true, false,
+		"  tcptrail stat                         of all that is remembered\n"
+		"  tcptrail stat dport = 443             of these\n"
+		"  tcptrail stat --prom                  for a Prometheus collector\n"
+	},
+	{
 		"record", "-o FILE [-- COMMAND]",
 		"save everything until Ctrl-C or the end of COMMAND",
 		cmd_record, COMMON "o", false, true,

@@ -41,6 +41,8 @@ int cmd_events(const struct opts *opts);
 int cmd_record(const struct opts *opts);
 int cmd_report(const struct opts *opts);
 int cmd_stuck(const struct opts *opts);
+int cmd_check(const struct opts *opts);
+int cmd_stat(const struct opts *opts);
 int cmd_doctor(const struct opts *opts);
 
 /**

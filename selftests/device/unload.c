@@ -20,10 +20,9 @@
 
 #define CPUS	2
 #define CYCLES	200
-#define WARM_UP	20
-
-/* More than anybody will ever make. */
-#define FOREVER	100000000
+#define WARM_UP	10
+/* A slow machine gets no further than it can in this time. */
+#define ENOUGH_S 140
 
 /* A process that makes connections until it is killed. */
 static pid_t start_traffic(int cpu)
@@ -49,6 +48,9 @@ static pid_t start_traffic(int cpu)
 		close(server);
 		if (i % 8 == 7)
 			close(client);
+		/* In bursts, to leave some time to others. */
+		if (i % 32 == 31)
+			usleep(10000);
 	}
 }
 
@@ -305,20 +307,22 @@ static void one_cycle(struct __test_metadata *_metadata, int number,
 	*unload_ns += tt_now_ns();
 }
 
-static void many_cycles(struct __test_metadata *_metadata, int n,
-			struct memory *m)
+/* How many there was time for, at most @n. */
+static int many_cycles(struct __test_metadata *_metadata, int n,
+		       struct memory *m)
 {
+	uint64_t end_ns = tt_now_ns() + ENOUGH_S * 1000000000ULL;
 	uint64_t load_ns = 0, unload_ns = 0;
 	pid_t traffic[CPUS], readers;
-	int i, status;
+	int i, status, done;
 
 	for (i = 0; i < CPUS; i++)
 		traffic[i] = start_traffic(i);
 	readers = start_readers();
 	setpriority(PRIO_PROCESS, 0, -20);
-	for (i = 0; i < n; i++)
-		one_cycle(_metadata, i, &load_ns, &unload_ns);
-	TH_LOG("%d cycles: loading took %llu ms, unloading %llu ms", n,
+	for (done = 0; done < n && tt_now_ns() < end_ns; done++)
+		one_cycle(_metadata, done, &load_ns, &unload_ns);
+	TH_LOG("%d cycles: loading took %llu ms, unloading %llu ms", done,
 	       (unsigned long long)load_ns / 1000000,
 	       (unsigned long long)unload_ns / 1000000);
 	EXPECT_EQ(0, waitpid(readers, &status, WNOHANG));
@@ -329,6 +333,7 @@ static void many_cycles(struct __test_metadata *_metadata, int n,
 		stop(traffic[i]);
 	}
 	measure(m);
+	return done;
 }
 
 FIXTURE(cycles)
@@ -388,26 +393,27 @@ FIXTURE_TEARDOWN(cycles)
  * What one cycle could leave behind, at least: the rings 32 KB to 2 MB and the
  * table of trails up to 512 KB, of vmalloc; the code 64 KB; an open file 200
  * bytes, five times; a trail 240 bytes, in a cache of its own that the kernel
- * refuses to destroy while anything is in it. Times CYCLES that is far more
+ * refuses to destroy while anything is in it. Times the cycles that is far more
  * than what the machine itself comes and goes with.
  */
 TEST_F_TIMEOUT(cycles, leave_nothing, 280)
 {
 	struct memory before, after;
+	int n;
 
 	many_cycles(_metadata, WARM_UP, &before);
-	many_cycles(_metadata, CYCLES, &after);
+	n = many_cycles(_metadata, CYCLES, &after);
 	TH_LOG("available %+ld KB, slab %+ld KB, percpu %+ld KB",
 	       after.free_kb - before.free_kb, after.slab_kb - before.slab_kb,
 	       after.percpu_kb - before.percpu_kb);
 	TH_LOG("vmalloc %+ld KB in %+ld areas, kmalloc %+ld objects",
 	       after.vmalloc_kb - before.vmalloc_kb,
 	       after.areas - before.areas, after.objects - before.objects);
-	EXPECT_GT(CYCLES / 10, after.areas - before.areas);
-	EXPECT_GT(CYCLES * 16, after.vmalloc_kb - before.vmalloc_kb);
-	EXPECT_GT(CYCLES * 2, after.objects - before.objects);
-	EXPECT_GT(CYCLES * 4, after.percpu_kb - before.percpu_kb);
-	EXPECT_GT(CYCLES * 50, before.free_kb - after.free_kb);
+	EXPECT_GT(10 + n / 10, after.areas - before.areas);
+	EXPECT_GT(1000 + n * 16, after.vmalloc_kb - before.vmalloc_kb);
+	EXPECT_GT(500 + n * 2, after.objects - before.objects);
+	EXPECT_GT(500 + n, after.percpu_kb - before.percpu_kb);
+	EXPECT_GT(8000 + n * 32, before.free_kb - after.free_kb);
 
 	EXPECT_EQ(-1, tt_refcount());
 	EXPECT_NE(0, access(TCPTRAIL_DEVICE, F_OK));
@@ -418,6 +424,10 @@ TEST_F_TIMEOUT(cycles, leave_nothing, 280)
 			       "tcptrail"));
 	EXPECT_FALSE(exists_in("/sys/kernel/debug/kprobes/list", "tcptrail"));
 	EXPECT_FALSE(exists_in("/proc/kallsyms", "[tcptrail]"));
+	EXPECT_LT(10, n);
+	if (n < CYCLES)
+		SKIP(return, "slow machine: %d of %d cycles in %d s", n, CYCLES,
+		     ENOUGH_S);
 }
 
 TEST_HARNESS_MAIN
