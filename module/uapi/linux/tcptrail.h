@@ -366,7 +366,7 @@ struct tcptrail_lost {
 	__u64 first_seq;
 };
 
-/* info.hooks and info.hooks_known: one bit per hook, see TCPTRAIL_H_NAMES. */
+/* info.hooks and info.hooks_known: one bit per hook. */
 #define TCPTRAIL_H_SET_STATE	0	/* every full-socket transition */
 #define TCPTRAIL_H_REQ_NEW	1	/* request made: SYN arrived */
 #define TCPTRAIL_H_REQ_COOKIE	2	/* request revived from a SYN cookie */
@@ -416,7 +416,7 @@ struct tcptrail_lost {
  * @requests: trails now that are only a request
  * @no_trail: connections that found no room for a trail
  * @missed: records that found no ring (no memory when a CPU came online)
- * @delivered: records this file has been given
+ * @delivered: records this file has been given, of those that come from a ring
  * @lost: records this file has lost
  * @reserved: 0
  * @version: of the module
