@@ -5,6 +5,8 @@
 # one line of words per figure; report.py makes tables of them.
 #
 # usage: guest.sh TABLE LOAD_PROGRAM FOLLOW_PROGRAM MODULE TOOL
+#
+# shellcheck disable=SC2086,SC2046,SC2015 # lists of words; "or continue"
 set -u
 
 table=$1 load=$2 follow=$3 ko=$4 tool=$5
@@ -19,11 +21,26 @@ modprobe -q tun
 say() { echo "$table" "$@"; }
 have() { command -v "$1" > /dev/null; }
 
+# wanted PEER: is it installed, and not left out by BENCH_PEERS?
+wanted() {
+	case " ${BENCH_PEERS:-$1} " in
+	*" $1 "*) ;;
+	*) return 1 ;;
+	esac
+	case $1 in
+	bcc-*)    have "${1#bcc-}-bpfcc" ;;
+	libbpf-*) have "${1#libbpf-}" ;;
+	*)        have "$1" ;;
+	esac
+}
+
 # ---- peers: start, count what they have recorded, stop ----
 
 # Headers where bcc looks for them.
 bcc_headers() {
-	local own release=$(uname -r) common
+	local own release common
+
+	release=$(uname -r)
 	own=$(readlink -f "/lib/modules/$release")
 	[ -L "/lib/modules/$release" ] || return 0
 	common=$(echo "$TCPTRAIL_CACHE/kernels/own/usr/src/linux-headers-"*-common)
@@ -39,17 +56,26 @@ one_liner='tracepoint:sock:inet_sock_set_state /args->protocol == 6/ {
 		args->sport, ntop(args->daddr), args->dport,
 		args->oldstate, args->newstate); }'
 
-# printer PROGRAM...: one that prints a line per event; waits until it does
+# printer PROGRAM...: one that prints a line per event after a heading; waits
+# until it does. Where the clock counts instructions it stands still in real
+# terms while a program waits for its files, so reading a file is the way to
+# wait for it; compiling a BPF program can take minutes.
 printer() {
-	rm -f $work/lines
+	: > $work/lines
 	"$@" > $work/lines 2> $work/errors &
 	peer=$!
-	while [ ! -s $work/lines ] ||
-	      [ "$(wc -l < $work/lines)" = "${headings:-0}" ]; do
+	for _ in $(seq 1000); do
+		[ "$(wc -l < $work/lines)" -le 1 ] || break
+		kill -0 $peer 2> /dev/null || break
 		"$load" -n 50 -s rst
-		sleep 0.5
-		kill -0 $peer 2>/dev/null || return 1
+		dd if="$(command -v python3)" of=/dev/null bs=1M count=2 2> /dev/null
 	done
+	if [ "$(wc -l < $work/lines)" -le 1 ]; then
+		echo "$1 recorded nothing:" >&2
+		tail -n 5 $work/errors >&2
+		kill $peer 2> /dev/null
+		return 1
+	fi
 	sleep 1
 }
 
@@ -64,12 +90,11 @@ ftrace_events() {
 }
 
 peer_start() {
-	headings=1
 	case $1 in
 	nothing)   ;;
 	tcptrail*) insmod "$ko" $(echo "$1" | cut -s -d, -f2) ;;
 	ftrace)    echo 1 > $tracing/events/$event/enable ;;
-	perf)      ;;
+	perf)      have perf ;;
 	bpftrace)  have bpftrace && printer bpftrace -e "$one_liner" ;;
 	bcc-tcpstates) have tcpstates-bpfcc && bcc_headers && printer tcpstates-bpfcc ;;
 	bcc-tcplife) have tcplife-bpfcc && bcc_headers && printer tcplife-bpfcc ;;
@@ -90,7 +115,7 @@ peer_stop() {
 peer_count() {
 	case $1 in
 	ftrace)  ftrace_events ;;
-	perf)    sed -n 's/.*(\([0-9]*\) samples).*/\1/p' $work/errors ;;
+	perf)    sed -n 's/.*(\([0-9]*\) samples).*/\1/p' $work/perf.errors ;;
 	nothing) echo 0 ;;
 	*)       wc -l < $work/lines ;;
 	esac
@@ -107,14 +132,13 @@ cost() {
 		say "$kind" "$peer_name" missing
 		return
 	fi
-	before=$(peer_count "$peer_name")
+	before=0
 	if [ "$peer_name" = perf ]; then
-		have perf || return
 		figures=$(perf record -a -e sock:inet_sock_set_state \
 			-o $work/perf.data -- "$load" -r "$rounds" "$@" $kind \
-			2> $work/errors | grep -v '^\[')
-		before=0
+			2> $work/perf.errors | grep -v '^\[')
 	else
+		before=$(peer_count "$peer_name")
 		figures=$("$load" -r "$rounds" "$@" $kind)
 	fi
 	after=$(peer_count "$peer_name")
@@ -197,12 +221,13 @@ table_storm() {
 
 	if have perf; then
 		perf record -a -m 256 -e sock:inet_sock_set_state -o $work/perf.data \
-			-- "$load" -s -n $n rst > /dev/null 2> $work/errors
+			-- "$load" -s -n $n rst > /dev/null 2> $work/perf.errors
 		got=$(peer_count perf)
 		say perf $n $want $((want - got > 0 ? want - got : 0)) 1024
 	fi
 	for peer_name in bpftrace libbpf-tcpstates bcc-tcpstates; do
-		BPFTRACE_PERF_RB_PAGES=256 peer_start $peer_name || continue
+		wanted $peer_name &&
+			BPFTRACE_PERF_RB_PAGES=256 peer_start $peer_name || continue
 		before=$(peer_count $peer_name)
 		"$load" -s -n $n rst
 		sleep 5
@@ -223,10 +248,10 @@ table_latency() {
 	echo 1 > $tracing/events/$event/enable
 	say ftrace $("$load" -l "cat $tracing/trace_pipe")
 	echo 0 > $tracing/events/$event/enable
-	! have bpftrace || say bpftrace $("$load" -l "bpftrace -B line -e '$one_liner'")
-	! have tcpstates || say libbpf-tcpstates $("$load" -l "stdbuf -oL tcpstates")
-	! have tcpstates-bpfcc || { bcc_headers
-		say bcc-tcpstates $("$load" -l "python3 -u $(command -v tcpstates-bpfcc)"); }
+	wanted bpftrace && say bpftrace $("$load" -l "bpftrace -B line -e '$one_liner'")
+	wanted libbpf-tcpstates && say libbpf-tcpstates $("$load" -l "stdbuf -oL tcpstates")
+	wanted bcc-tcpstates && bcc_headers &&
+		say bcc-tcpstates $("$load" -l "python3 -u $(command -v tcpstates-bpfcc)")
 }
 
 # Bytes: of maps and buffers that process $1 has locked or mapped, its memory
@@ -252,7 +277,7 @@ table_memory() {
 		$tracing/buffer_size_kb) * 1024))
 	echo 0 > $tracing/events/$event/enable
 	for peer_name in bpftrace libbpf-tcpstates bcc-tcpstates bcc-tcplife; do
-		peer_start $peer_name || continue
+		wanted $peer_name && peer_start $peer_name || continue
 		say $peer_name process $(process_bytes $peer)
 		printer_stop
 	done

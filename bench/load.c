@@ -312,7 +312,7 @@ static const struct load {
 	unsigned int settle_ms;		/* how long its timers run */
 } loads[] = {
 	{ "rst", once_rst, 1000, 100 },
-	{ "fin", once_fin, 1000, 61000 },
+	{ "fin", once_fin, 1000, 70000 },
 	{ "syn", once_syn, 400, 4000 },
 };
 

@@ -69,7 +69,8 @@ tool_speed() {
 	mv "$out/tool.new" "$out/tool.figures"
 }
 
-for table in ${*:-cost scale storm latency memory smp tool}; do
+[ $# -gt 0 ] || set -- cost scale storm latency memory smp tool
+for table; do
 	case $table in
 	cost | storm | latency | memory) guest "$table" --icount --mem 4G ;;
 	scale) guest scale --icount --mem 8G ;;

@@ -45,7 +45,7 @@ boot() {
 		return
 	fi
 	# shellcheck disable=SC2086 # a list of words
-	selftests/vm/vm.sh "$@" --kernel "$kernel" --timeout 480 --out "$results" -- \
+	selftests/vm/vm.sh "$@" --kernel "$kernel" --timeout 1500 --out "$results" -- \
 		selftests/run.sh "$results" $tests 2>&1 | tee "$results/log" | label "$name"
 	if ! grep -q '^# complete' "$results/results.tap"; then
 		add_result "not ok $name: the machine ended before the tests did"

@@ -287,7 +287,10 @@ bool diag_read(struct diag *d, const char *path, uint32_t net,
 
 	if (!buf)
 		return false;
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+	/* libmnl takes a length that is no int for a small one. */
+	for (; left > 0 && mnl_nlmsg_ok(nlh, left) &&
+	       nlh->nlmsg_len <= (uint32_t)left;
+	     nlh = mnl_nlmsg_next(nlh, &left))
 		if (nlh->nlmsg_type == SOCK_DIAG_BY_FAMILY)
 			diag_add(d, nlh, net, netns_ino);
 	free(buf);

@@ -121,7 +121,7 @@ static void draw_task(struct out *o, const struct look *l, const char *name,
 
 	if (!task->tgid)
 		return;
-	text_add(&t, "%s%s", task_text(buf, task, l->facts.module), how);
+	text_add(&t, "%s%s", task_text(buf, task, l->live), how);
 	put_fact(o, COLOR_NONE, name, t.s);
 	text_free(&t);
 }

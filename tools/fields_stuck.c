@@ -64,12 +64,12 @@ static void field_past(struct out *o, const struct look *l, const char *key,
 		out_null(o, key);
 		return;
 	}
-	life = proc_life(task);
+	life = l->live ? proc_life(task) : LIFE_UNKNOWN;
 	out_open(o, key);
 	out_u64(o, "pid", NULL, task->tgid);
 	out_str(o, "comm", NULL, format_comm_utf8(comm, task->comm));
 	out_u64(o, "start_ticks", NULL, task->start_ticks);
-	if (life == LIFE_UNKNOWN || !l->facts.module)
+	if (life == LIFE_UNKNOWN)
 		out_null(o, "alive");
 	else
 		out_bool(o, "alive", NULL, life == LIFE_ALIVE);

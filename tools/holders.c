@@ -78,7 +78,7 @@ static bool parse_stat(struct process *p, char *stat)
 	snprintf(p->comm, sizeof(p->comm), "%s", open + 1);
 	p->state = close[2];
 	p->ppid = strtoul(close + 4, NULL, 10);
-	s = close + 1;
+	s = close;
 	for (int field = 2; s && field < 22; field++)
 		s = strchr(s + 1, ' ');
 	if (!s)

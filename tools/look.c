@@ -68,6 +68,7 @@ static void take_machine(struct look *l)
 	l->now_ns = boot_now();
 	dump_own(l);
 	dump_others(l);
+	l->live = true;
 	l->root = !geteuid();
 	l->can_destroy = diag_can_destroy() && in_path("ss");
 	l->has_ss = in_path("ss");

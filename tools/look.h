@@ -24,6 +24,7 @@ struct look_from {
  * struct look - what was seen
  * @now_ns: CLOCK_BOOTTIME of the dump
  * @unseen: namespaces that could not be entered
+ * @live: it is this machine: /proc is about these processes
  * @own_only: without the right to enter others: only our own namespace
  */
 struct look {
@@ -36,7 +37,7 @@ struct look {
 	size_t unseen;
 	bool own_only;
 	/* What commands need. */
-	bool root, can_destroy, has_ss, has_ip, has_sysctl, has_stack;
+	bool live, root, can_destroy, has_ss, has_ip, has_sysctl, has_stack;
 };
 
 void look_take(struct look *l, const struct look_from *from);

@@ -117,14 +117,27 @@ static bool advise_stack(const struct maker *m, struct next *n)
 	return true;
 }
 
+/* Of the oldest; the actor need not hold it, but holds one that is alike. */
+static int oldest_fd(const struct maker *m)
+{
+	uint32_t at = m->l->holders.first[m->g->example[0]];
+
+	for (; at != NO_HOLDER; at = m->l->holders.holder[at].next)
+		if (m->l->holders.holder[at].process == m->g->actor)
+			return m->l->holders.holder[at].fd;
+	return -1;
+}
+
 static bool advise_descriptors(const struct maker *m, struct next *n)
 {
 	if (!m->actor)
 		return false;
 	n->kind = "look";
 	text_add(&n->cmd, "ls -l /proc/%u/fd", m->actor->pid);
-	text_add(&n->does, "shows what it has open; %s is descriptor %d",
-		 m->g->n > 1 ? "the oldest" : "this socket", m->g->actor_fd);
+	text_add(&n->does, "shows what it has open");
+	if (oldest_fd(m) >= 0)
+		text_add(&n->does, "; %s is descriptor %d", m->g->n > 1 ?
+			 "the oldest" : "this socket", oldest_fd(m));
 	return true;
 }
 

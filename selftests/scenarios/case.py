@@ -29,6 +29,7 @@ class World:
         self.topo, self.loop = topo, loop
         self.cases, self.expects = [], []
         self.snaps, self.wanted, self.loaded = [], [], False
+        self.ready = 0              # cases that wait for the module
 
     def snapshot(self, *nets):
         """What tcptrail and ss show now; cases that ask at once share one."""

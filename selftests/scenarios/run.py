@@ -66,12 +66,20 @@ def alive(pid):
         return False
 
 
+def is_static(program):
+    """Or would each start of it wait for libraries?"""
+    if not os.path.exists(program):
+        return False
+    with open(program, "rb") as f:
+        return b"/ld-linux" not in f.read(65536)
+
+
 class Run:
     def __init__(self, opt):
         from loop import Loop
         from topo import Stage, Topology
         self.opt = opt
-        self.tmp = os.path.join(os.environ.get("TMPDIR") or "/run", "scenarios")
+        self.tmp = "/run/scenarios"         # on tmpfs: see Stage in topo.py
         os.makedirs(self.tmp, exist_ok=True)
         os.makedirs(opt.out, exist_ok=True)
         self.started = time.monotonic()
@@ -86,7 +94,7 @@ class Run:
 
     def build_actor(self):
         target = os.path.join(self.tmp, "actor")
-        if self.opt.actor and os.path.exists(self.opt.actor):
+        if self.opt.actor and is_static(self.opt.actor):
             shutil.copy(self.opt.actor, target)
             os.chmod(target, 0o755)
             return target
@@ -97,8 +105,9 @@ class Run:
 
     def prepare(self):
         """Everything that needs the slow file system, before the first packet."""
+        import counters, judge, rawpeer, topo, witness      # noqa: F401,E401
         from topo import libc
-        for name in ("ip", "tc", "ss", "tcpdump"):
+        for name in ("ip", "tc", "ss", "tcpdump", "insmod"):
             if not self.stage.add(name):
                 print("1..0 # SKIP %s is not installed" % name)
                 sys.exit(SKIP)
@@ -164,11 +173,11 @@ class Run:
     # ---- the run ----
 
     def insmod(self):
-        from topo import boot_ns
+        from topo import boot_ns, run
         from witness import read_counters
         if self.opt.module:
-            subprocess.run(["insmod", os.path.join(self.tmp, "tcptrail.ko"),
-                            "ring_records=65536"], check=True, timeout=SLOW)
+            run(self.stage("insmod", os.path.join(self.tmp, "tcptrail.ko"),
+                           "ring_records=65536"))
         self.loaded_ns = boot_ns()
         self.before = {str(n.ino): read_counters(n) for n in self.topo.nets.values()}
         self.world.loaded = True
@@ -188,7 +197,10 @@ class Run:
     def conduct(self, early, late, last):
         for i, (name, generator) in enumerate(early):
             self.loop.start(name, generator, 0.02 * i)
-        yield 5 if early else 0.1
+        names = {n for n, _ in early}
+        yield (lambda: self.world.ready + len(names & set(self.loop.failed)) >= len(early),
+               LIMIT)
+        yield 0.2
         self.insmod()
         self.say("module loaded after %.0f s" % (time.monotonic() - self.started))
         for i, (name, generator) in enumerate(late):
@@ -291,6 +303,7 @@ class Run:
     def clean_up(self):
         self.topo.stop_capture()
         self.loop.reap()
+        shutil.rmtree(self.tmp, ignore_errors=True)
         if self.opt.module:
             subprocess.run(["rmmod", "tcptrail"], timeout=SLOW, check=False)
 

@@ -49,14 +49,15 @@ def one_segment(case):
 @scenario(4, "half-close")
 def half_close(case):
     yield from case.pair()
-    sends = case.s.do("recv 1 9", *["send 1 100", "sleep 400"] * 5, "close 1")
+    first = case.s.do("recv 1 9", *["send 1 100", "sleep 300"] * 2)
     shut = yield from case.c.call("shutdown 0 wr")
     end = case.c.do("recv 0 100000", "close 0")
-    yield 0.6
+    yield from case.s.wait(first)
     snap = yield from case.world.snapshot(case.cnet, case.snet)
     going = HANDSHAKE_C + [("FIN_WAIT1", "shutdown", shut), ("FIN_WAIT2", "ack_of_fin")]
     case.client(going, snap=snap, closer=shut.pid)
     case.server(HANDSHAKE_S + [("CLOSE_WAIT", "fin_in")], snap=snap)
+    sends = case.s.do(*["send 1 100", "sleep 300"] * 3, "close 1")
     yield from case.s.wait(sends)
     yield from case.c.wait(end)
     case.note(end[0].ret == 500, "the client read %d bytes, not 500" % end[0].ret)
@@ -69,11 +70,12 @@ def half_close(case):
 def shutdown_close(case):
     """shutdown() first, close() in FIN_WAIT2: the FIN was shutdown's."""
     yield from case.pair()
-    end = case.s.do("recv 1 9", "sleep 600", "close 1")
+    end = case.s.do("recv 1 9", "sleep 100")
     shut = yield from case.c.call("shutdown 0 wr")
-    yield 0.2
-    close = yield from case.c.call("close 0")
     yield from case.s.wait(end)
+    close = yield from case.c.call("close 0")
+    yield 0.2
+    end.append((yield from case.s.call("close 1")))
     case.mate(case.client(HANDSHAKE_C + [
         ("FIN_WAIT1", "shutdown", shut), ("FIN_WAIT2", "ack_of_fin"), ("TIME_WAIT", "fin_in"),
         ("CLOSE", "tw_expired")], closer=shut.pid,

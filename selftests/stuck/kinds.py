@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 from net import NEAR
@@ -67,7 +68,7 @@ class Kinds:
         return addr, self.next_port
 
     def server(self, mistake, port, count, *more):
-        prog = Program(self.net, ["/usr/bin/python3", HERE + "/server.py",
+        prog = Program(self.net, [sys.executable, "-IS", HERE + "/server.py",
                                   mistake, port, count, *more])
         self.programs.append(prog)
         return prog

@@ -34,6 +34,11 @@ class Net:
                      ((self.near, "n0"), (self.far, "f0"))}
         self.ino = {"near": os.stat("/run/netns/" + self.near).st_ino,
                     "far": os.stat("/run/netns/" + self.far).st_ino}
+        # On a slow machine nothing may end before it has been looked at.
+        for name in (self.near, self.far):
+            for retries in ("syn", "synack"):
+                self.sysctl(name, "ipv4/tcp_%s_retries" % retries, 10)
+            self.sysctl(name, "ipv4/tcp_orphan_retries", 15)
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
 
     @staticmethod

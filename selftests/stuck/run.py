@@ -187,7 +187,8 @@ def try_end(f, n):
             if os.path.exists("/proc/" + pid):
                 return False, "%s lives" % pid
         return True, ""
-    left = {s["cookie"] for g in same(ask()[1], f) for s in g["sockets"]}
+    port = "%s = :%d" % ("sport" if f["local_port"] else "dport", f["port"])
+    left = {s["cookie"] for g in same(ask(port)[1], f) for s in g["sockets"]}
     were = {s["cookie"] for s in f["sockets"]}
     one = "oldest" in n["does"]
     gone = were - left

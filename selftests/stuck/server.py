@@ -60,7 +60,7 @@ def lose_in_flight(conns):
 
 
 def keepalive(conn):
-    for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 1),
+    for option, value in ((socket.TCP_KEEPIDLE, 1), (socket.TCP_KEEPINTVL, 4),
                           (socket.TCP_KEEPCNT, 100)):
         conn.setsockopt(socket.IPPROTO_TCP, option, value)
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
