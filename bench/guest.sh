@@ -268,7 +268,7 @@ table_memory() {
 	say tcptrail text-and-data "$(cat /sys/module/tcptrail/coresize)"
 	awk '/ring_cpu_prepare/ { n += $2 } END { print "memory tcptrail rings", n }' \
 		/proc/vmallocinfo
-	awk '/trail_init/ { n += $2 } END { print "memory tcptrail table", n }' \
+	awk '/\[tcptrail\]/ && !/ring_cpu/ { n += $2 } END { print "memory tcptrail table", n + 0 }' \
 		/proc/vmallocinfo
 	awk '$1 ~ /tcptrail|^trail/ { print "memory tcptrail connection", $4 }' /proc/slabinfo
 	rmmod tcptrail

@@ -12,7 +12,7 @@ MODULE_PARM_DESC(ring_records, "records per CPU, 256 bytes each; rounded up to a
 
 static unsigned int max_trails = 131072;
 module_param(max_trails, uint, 0444);
-MODULE_PARM_DESC(max_trails, "most open connections to remember, 256 bytes each while they are open (default 131072)");
+MODULE_PARM_DESC(max_trails, "most open connections to remember, about 256 bytes each while they are open (default 131072)");
 
 u64 loaded_ns;
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What "make demo" shows. Runs as root in a virtual machine: two hosts, made of
-# network namespaces with 20 ms between them, and five connections.
+# network namespaces with 20 ms between them, and four connections.
 #
 #      client 10.0.0.1 ----- veth ----- 10.0.0.2 server
 #                                       192.0.2.1 (an address that never answers)

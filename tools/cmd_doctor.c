@@ -80,7 +80,7 @@ static void print_verdict(const struct tcptrail_info *info)
 	if (info->no_trail)
 		printf("The table of connections was full: reload with a greater max_trails.\n");
 	if (info->hooks_known & ~info->hooks)
-		printf("Some hooks are missing on this kernel; what they cover is never called complete.\n");
+		printf("Some hooks are missing on this kernel: what they tell is unknown here.\n");
 	else
 		printf("All is well.\n");
 }

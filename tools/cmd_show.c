@@ -30,9 +30,24 @@ static bool chosen(const struct opts *opts, const struct conn *c,
 }
 
 /* When the older end of its pair was born: keeps pairs together. */
+/* Its birth or, if that is not known, the first that is known of it. */
+static uint64_t first_ns(const struct conn *c)
+{
+	uint64_t first = UINT64_MAX;
+
+	if (c->birth_ns)
+		return c->birth_ns;
+	for (size_t i = 0; i < c->nsteps; i++)
+		if (c->step[i])
+			first = min(first, c->step[i]->ts_ns);
+	for (size_t i = 0; i < c->nevents; i++)
+		first = min(first, c->event[i]->ts_ns);
+	return first;
+}
+
 static uint64_t pair_birth(const struct conn *c)
 {
-	return c->peer ? min(c->birth_ns, c->peer->birth_ns) : c->birth_ns;
+	return c->peer ? min(first_ns(c), first_ns(c->peer)) : first_ns(c);
 }
 
 /* Newest last; of a pair the end that connected first. */
@@ -46,8 +61,8 @@ static int by_birth(const void *a, const void *b)
 		return bx < by ? -1 : 1;
 	if (x->peer == y && conn_passive(x) != conn_passive(y))
 		return conn_passive(x) ? 1 : -1;
-	if (x->birth_ns != y->birth_ns)
-		return x->birth_ns < y->birth_ns ? -1 : 1;
+	if (first_ns(x) != first_ns(y))
+		return first_ns(x) < first_ns(y) ? -1 : 1;
 	return x->cookie < y->cookie ? -1 : x->cookie > y->cookie;
 }
 

@@ -25,14 +25,14 @@ static uint32_t first_holder(const struct look *l, size_t i)
 /* A child that only inherited it is the one that has to let go. */
 static uint32_t choose_holder(const struct look *l, size_t i)
 {
-	const struct tcptrail_task *opener = &l->facts.fact[i].opener;
+	const struct tcptrail_task *opener = look_opener(l, i);
 	uint32_t best = first_holder(l, i), at, other;
 
 	for (at = best; at != NO_HOLDER; at = l->holders.holder[at].next) {
 		const struct process *p =
 			&l->holders.process[l->holders.holder[at].process];
 
-		if (opener->tgid && p->pid != opener->tgid)
+		if (opener && p->pid != opener->tgid)
 			return at;
 		other = first_holder(l, i);
 		for (; other != NO_HOLDER; other = l->holders.holder[other].next)
@@ -158,10 +158,9 @@ static void judge(struct groups *gs, struct tally *keys, const struct look *l,
 	rule = verdict_of(&ev);
 	gs->by_state[ev.s->state]++;
 	gs->total++;
-	if (!rule) {
-		gs->fine[ev.s->state]++;
+	gs->fine[ev.s->state] += !rule || rule->severity == SEV_NORMAL;
+	if (!rule)
 		return;
-	}
 	make_key(&key, l, i, &ev, rule);
 	n = tally_get(keys, &key);
 	make_room(&gs->group, &gs->room, n, sizeof(*gs->group));

@@ -39,7 +39,7 @@ struct groups {
 	struct group *group;
 	size_t n, room;
 	uint32_t *next;
-	/* Sockets by state, and those no rule has anything to say about. */
+	/* Sockets by state, and those with which nothing is wrong. */
 	size_t by_state[16], fine[16];
 	size_t stuck, total;
 };

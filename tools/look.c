@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
 #include <fnmatch.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,7 +45,23 @@ static void dump_others(struct look *l)
 			l->unseen++;
 	}
 	netns_leave(&l->nets);
-	l->own_only = l->unseen && l->unseen == l->nets.n - 1;
+	l->own_only = l->unseen == l->nets.n - 1 &&
+		      (l->unseen || l->nets.hidden);
+}
+
+/* CAP_NET_ADMIN in our own user namespace; that of the sockets may differ. */
+static bool may_administer(void)
+{
+	unsigned long long caps = 0;
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return caps >> CAP_NET_ADMIN & 1;
 }
 
 static bool in_path(const char *program)
@@ -62,6 +80,14 @@ static bool in_path(const char *program)
 	return false;
 }
 
+/* PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h */
+static bool initial_pids(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino == 0xeffffffcU;
+}
+
 static void take_machine(struct look *l)
 {
 	netns_find(&l->nets, true);
@@ -69,8 +95,10 @@ static void take_machine(struct look *l)
 	dump_own(l);
 	dump_others(l);
 	l->live = true;
+	l->same_pids = initial_pids();
 	l->root = !geteuid();
-	l->can_destroy = diag_can_destroy() && in_path("ss");
+	l->can_destroy = may_administer() && diag_can_destroy() &&
+			 in_path("ss");
 	l->has_ss = in_path("ss");
 	l->has_ip = in_path("ip");
 	l->has_sysctl = in_path("sysctl");
@@ -88,7 +116,7 @@ static void take_fixture(struct look *l, const struct look_from *from)
 	netns_read_settings(&l->nets.net[0].set, from->sys);
 	if (!diag_read(&l->diag, from->diag, 0, 1))
 		err(ST_ERROR, "%s", from->diag);
-	l->root = l->can_destroy = true;
+	l->same_pids = l->root = l->can_destroy = true;
 	l->has_ss = l->has_ip = l->has_sysctl = l->has_stack = true;
 	holders_find(&l->holders, &l->diag, from->proc);
 	if (from->trails)
@@ -132,6 +160,13 @@ bool look_passive(const struct look *l, size_t i)
 	return index_passive(l->index, i);
 }
 
+const struct tcptrail_task *look_opener(const struct look *l, size_t i)
+{
+	const struct tcptrail_task *opener = &l->facts.fact[i].opener;
+
+	return opener->tgid && l->same_pids ? opener : NULL;
+}
+
 static const struct diag_sock *sock_or_null(const struct look *l, ssize_t i)
 {
 	return i < 0 ? NULL : &l->diag.sock[i];
@@ -139,10 +174,10 @@ static const struct diag_sock *sock_or_null(const struct look *l, ssize_t i)
 
 static void add_opener(const struct look *l, size_t i, struct evidence *ev)
 {
-	const struct tcptrail_task *opener = &l->facts.fact[i].opener;
+	const struct tcptrail_task *opener = look_opener(l, i);
 
-	ev->opener_known = opener->tgid;
-	ev->opener_holds = opener->tgid &&
+	ev->opener_known = opener;
+	ev->opener_holds = opener &&
 			   holders_has(&l->holders, i, opener->tgid,
 				       opener->start_ticks);
 }

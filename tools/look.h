@@ -24,6 +24,7 @@ struct look_from {
  * struct look - what was seen
  * @now_ns: CLOCK_BOOTTIME of the dump
  * @unseen: namespaces that could not be entered
+ * @same_pids: ids of processes mean the same in /proc as in records
  * @live: it is this machine: /proc is about these processes
  * @own_only: without the right to enter others: only our own namespace
  */
@@ -37,7 +38,7 @@ struct look {
 	size_t unseen;
 	bool own_only;
 	/* What commands need. */
-	bool live, root, can_destroy, has_ss, has_ip, has_sysctl, has_stack;
+	bool live, same_pids, root, can_destroy, has_ss, has_ip, has_sysctl, has_stack;
 };
 
 void look_take(struct look *l, const struct look_from *from);
@@ -48,6 +49,11 @@ void look_evidence(const struct look *l, size_t i, uint64_t over_ns,
 		   struct evidence *ev);
 /* Does the filter choose socket @i? */
 bool look_match(const struct look *l, const struct filter *f, size_t i);
+/*
+ * Who opened socket @i; NULL: not known, or it can't be compared with what is
+ * in /proc, which is that of another pid namespace.
+ */
+const struct tcptrail_task *look_opener(const struct look *l, size_t i);
 /* Opened by the peer? With its trail that is known, else it follows. */
 bool look_passive(const struct look *l, size_t i);
 /* A connection that formats and filters as socket @i does. */

@@ -145,9 +145,9 @@ static bool advise_descriptors(const struct maker *m, struct next *n)
 static bool inherited(const struct maker *m)
 {
 	uint32_t i = m->g->example[0], at = m->l->holders.first[i];
-	const struct tcptrail_task *opener = &m->l->facts.fact[i].opener;
+	const struct tcptrail_task *opener = look_opener(m->l, i);
 
-	if (opener->tgid)
+	if (opener)
 		return opener->tgid != m->actor->pid;
 	for (; at != NO_HOLDER; at = m->l->holders.holder[at].next)
 		if (m->l->holders.process[m->l->holders.holder[at].process].pid

@@ -45,6 +45,13 @@ const struct verb verbs[] = {
 		"  tcptrail check 'no stuck'\n"
 	},
 	{
+		"top", "[FILTER]",
+		"a live table of states, ports and owners",
+		cmd_top, COMMON FILTERS "u", true, false,
+		"  tcptrail top                          q quits\n"
+		"  tcptrail top sport = 80               only these\n"
+	},
+	{
 		"stat", "[FILTER]",
 		"counts, time in each state, latencies, loss, hooks",
 		cmd_stat, COMMON FILTERS "ijrOu2", true, false,

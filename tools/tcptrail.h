@@ -43,6 +43,7 @@ int cmd_report(const struct opts *opts);
 int cmd_stuck(const struct opts *opts);
 int cmd_check(const struct opts *opts);
 int cmd_stat(const struct opts *opts);
+int cmd_top(const struct opts *opts);
 int cmd_doctor(const struct opts *opts);
 
 /**

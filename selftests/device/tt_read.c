@@ -7,9 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tt.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
 
 #define FLAGS_KNOWN 0x7fff
 #define SIZE_MINI offsetof(struct tcptrail_step, inode)
@@ -47,6 +52,22 @@ static const char *check_task(const struct tcptrail_task *task)
 	return NULL;
 }
 
+/* Linux 5.10 gives cookies to few namespaces, and does not tell them. */
+static bool netns_have_cookies(void)
+{
+	static int have = -1;
+	uint64_t cookie;
+	socklen_t len = sizeof(cookie);
+
+	if (have < 0) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		have = !getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
+		close(fd);
+	}
+	return have;
+}
+
 static const char *check_conn(const struct tcptrail_conn *conn)
 {
 	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -55,7 +76,7 @@ static const char *check_conn(const struct tcptrail_conn *conn)
 		return "no cookie";
 	if (conn->flags & ~FLAGS_KNOWN)
 		return "unknown flag";
-	if (!conn->netns_cookie || !conn->netns_ino)
+	if (!conn->netns_ino || (!conn->netns_cookie && netns_have_cookies()))
 		return "no namespace";
 	if (!(conn->flags & TCPTRAIL_F_IPV6)) {
 		if (memcmp(conn->saddr, mapped, sizeof(mapped)))

@@ -440,7 +440,8 @@ TEST_F_TIMEOUT(cycles, leave_nothing, 280)
 	EXPECT_FALSE(exists_in("/sys/kernel/debug/kprobes/list", "tcptrail"));
 	EXPECT_FALSE(exists_in("/proc/kallsyms", "[tcptrail]"));
 	EXPECT_LT(10, n);
-	if (n < CYCLES)
+	/* A failure must not turn into a skip. */
+	if (n < CYCLES && __test_passed(_metadata))
 		SKIP(return, "slow machine: %d of %d cycles in %d s", n, CYCLES,
 		     ENOUGH_S);
 }

@@ -146,7 +146,9 @@ def same(findings, f):
 
 def try_look(f, n):
     run = shell(n["cmd"])
-    good = run.returncode == 0 and run.stdout.strip()
+    # Our own descriptors come and go while they are listed.
+    ours_too = n["cmd"] == "ls -l /proc/%d/fd" % os.getpid() and "socket:[" in run.stdout
+    good = ours_too or (run.returncode == 0 and run.stdout.strip())
     return good, "%s\nstatus %d\n%s%s" % (n["cmd"], run.returncode, run.stdout, run.stderr)
 
 

@@ -147,5 +147,10 @@ for name in "lost 1" "unknown 5" "pair 13"; do
 	result $? "damaged: $name, $(tail -n 1 "$tmp/chop")" < "$tmp/chop"
 done
 
+# ---- stuck, check, stat ----
+
+# shellcheck source=stuck/cases.sh
+. "$here/stuck/cases.sh"
+
 echo "1..$n"
 [ $failed = 0 ]
