@@ -297,3 +297,85 @@ bool tt_wait_asleep(pid_t pid)
 {
 	return tt_wait_for(is_asleep, &pid, 5000);
 }
+
+/* ---- memory of the kernel ---- */
+
+static long meminfo(const char *name)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	char line[128];
+	long kb = -1;
+
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)))
+			sscanf(line + strlen(name), ": %ld", &kb);
+	fclose(file);
+	return kb;
+}
+
+/*
+ * The stacks of processes come and go. The code of modules does, too, and its
+ * size is that of the module, so it is counted like the rest.
+ */
+static void measure_vmalloc(struct tt_memory *m)
+{
+	FILE *file = fopen("/proc/vmallocinfo", "re");
+	char line[512];
+	long size;
+
+	m->vmalloc_kb = 0;
+	m->areas = 0;
+	while (fgets(line, sizeof(line), file)) {
+		if (strstr(line, "dup_task_struct") ||
+		    strstr(line, "alloc_thread_stack") ||
+		    strstr(line, "unpurged") || strstr(line, "copy_process"))
+			continue;
+		if (sscanf(line, "%*s %ld", &size) != 1)
+			continue;
+		m->vmalloc_kb += size / 1024;
+		m->areas++;
+	}
+	fclose(file);
+}
+
+static void measure_slabs(struct tt_memory *m)
+{
+	FILE *file = fopen("/proc/slabinfo", "re");
+	char line[512], name[64];
+	long active;
+
+	m->objects = 0;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "%63s %ld", name, &active) == 2 &&
+		    !strncmp(name, "kmalloc-", 8))
+			m->objects += active;
+	fclose(file);
+}
+
+void tt_measure(struct tt_memory *m)
+{
+	FILE *file = fopen("/proc/sys/vm/drop_caches", "we");
+
+	fputs("3\n", file);
+	fclose(file);
+	/* What is freed by RCU and in the background. */
+	usleep(500000);
+	m->free_kb = meminfo("MemAvailable");
+	m->slab_kb = meminfo("SUnreclaim");
+	m->percpu_kb = meminfo("Percpu");
+	measure_vmalloc(m);
+	measure_slabs(m);
+}
+
+bool tt_exists_in(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+	bool found = false;
+
+	while (file && fgets(line, sizeof(line), file))
+		found |= !!strstr(line, text);
+	if (file)
+		fclose(file);
+	return found;
+}

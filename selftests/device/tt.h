@@ -75,6 +75,22 @@ bool tt_wait_for(bool (*done)(void *arg), void *arg, int ms);
 /* Wait until a process sleeps in the kernel. False: it did not, or is gone. */
 bool tt_wait_asleep(pid_t pid);
 
+/* ---- memory of the kernel ---- */
+
+struct tt_memory {
+	long free_kb;		/* MemAvailable */
+	long slab_kb;		/* SUnreclaim */
+	long percpu_kb;
+	long vmalloc_kb;	/* but for stacks and the like */
+	long areas;		/* the same, counted */
+	long objects;		/* in kmalloc caches */
+};
+
+/* Measured when caches are dropped and what RCU frees is freed. */
+void tt_measure(struct tt_memory *m);
+/* Does any line of this file hold this text? */
+bool tt_exists_in(const char *path, const char *text);
+
 /* ---- reading ---- */
 
 union tt_record {

@@ -19,23 +19,11 @@
 #include "tt.h"
 
 #define CPUS	2
+#define READERS	2000
 #define CYCLES	200
 #define WARM_UP	10
 /* A slow machine gets no further than it can in this time. */
 #define ENOUGH_S 140
-
-static bool exists_in(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "re");
-	char line[512];
-	bool found = false;
-
-	while (file && fgets(line, sizeof(line), file))
-		found |= !!strstr(line, text);
-	if (file)
-		fclose(file);
-	return found;
-}
 
 /*
  * QEMU before 8.1 may go on with the old code of a function after another of
@@ -46,7 +34,7 @@ static bool exists_in(const char *path, const char *text)
  */
 static bool is_emulated(void)
 {
-	return exists_in("/proc/cpuinfo", "QEMU");
+	return tt_exists_in("/proc/cpuinfo", "QEMU");
 }
 
 /* A process that makes connections until it is killed. */
@@ -110,7 +98,7 @@ FIXTURE(busy)
 FIXTURE_SETUP(busy)
 {
 	ASSERT_EQ(0, tt_new_net());
-	ASSERT_EQ(0, tt_load(""));
+	ASSERT_EQ(0, tt_load("ring_records=64 max_trails=16"));
 	self->traffic[0] = start_traffic(AF_INET, true);
 	self->traffic[1] = start_traffic(AF_INET6, true);
 	self->rd = tt_open(O_NONBLOCK);
@@ -175,83 +163,36 @@ TEST_F(busy, sleeping_reader)
 	EXPECT_EQ(0, tt_unload());
 }
 
+/* What a reader has is gone when it closes, wherever it was. */
+TEST_F_TIMEOUT(busy, thousands_of_readers, 90)
+{
+	int i, listener = tt_listen(AF_INET, 1);
+	struct tt_memory before, after;
+	struct tt_reader *rd;
+
+	for (i = 0; i < CPUS; i++)
+		stop(self->traffic[i]);
+	tt_measure(&before);
+	for (i = 0; i < READERS; i++) {
+		rd = tt_open(O_NONBLOCK);
+		ASSERT_NE(NULL, rd);
+		/* Not at all, or past the trails. */
+		if (i % 2)
+			ASSERT_EQ(0, tt_skip_to_sync(rd));
+		tt_close(rd);
+	}
+	tt_measure(&after);
+	TH_LOG("%d readers: slab %+ld KB, kmalloc %+ld objects", READERS,
+	       after.slab_kb - before.slab_kb, after.objects - before.objects);
+	EXPECT_GT(READERS / 4, after.objects - before.objects);
+	EXPECT_GT(READERS / 10, after.slab_kb - before.slab_kb);
+	close(listener);
+	tt_close(self->rd);
+	EXPECT_EQ(0, tt_unload());
+}
+
 /* ---- again and again ---- */
 
-struct memory {
-	long free_kb;		/* MemAvailable */
-	long slab_kb;		/* SUnreclaim */
-	long percpu_kb;
-	long vmalloc_kb;	/* but for stacks and the like */
-	long areas;		/* the same, counted */
-	long objects;		/* in kmalloc caches */
-};
-
-static long meminfo(const char *name)
-{
-	FILE *file = fopen("/proc/meminfo", "re");
-	char line[128];
-	long kb = -1;
-
-	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, strlen(name)))
-			sscanf(line + strlen(name), ": %ld", &kb);
-	fclose(file);
-	return kb;
-}
-
-/*
- * The stacks of processes come and go. The code of modules does, too, and its
- * size is that of the module, so it is counted like the rest.
- */
-static void measure_vmalloc(struct memory *m)
-{
-	FILE *file = fopen("/proc/vmallocinfo", "re");
-	char line[512];
-	long size;
-
-	m->vmalloc_kb = 0;
-	m->areas = 0;
-	while (fgets(line, sizeof(line), file)) {
-		if (strstr(line, "dup_task_struct") ||
-		    strstr(line, "alloc_thread_stack") ||
-		    strstr(line, "unpurged") || strstr(line, "copy_process"))
-			continue;
-		if (sscanf(line, "%*s %ld", &size) != 1)
-			continue;
-		m->vmalloc_kb += size / 1024;
-		m->areas++;
-	}
-	fclose(file);
-}
-
-static void measure_slabs(struct memory *m)
-{
-	FILE *file = fopen("/proc/slabinfo", "re");
-	char line[512], name[64];
-	long active;
-
-	m->objects = 0;
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "%63s %ld", name, &active) == 2 &&
-		    !strncmp(name, "kmalloc-", 8))
-			m->objects += active;
-	fclose(file);
-}
-
-static void measure(struct memory *m)
-{
-	FILE *file = fopen("/proc/sys/vm/drop_caches", "we");
-
-	fputs("3\n", file);
-	fclose(file);
-	/* What is freed by RCU and in the background. */
-	usleep(500000);
-	m->free_kb = meminfo("MemAvailable");
-	m->slab_kb = meminfo("SUnreclaim");
-	m->percpu_kb = meminfo("Percpu");
-	measure_vmalloc(m);
-	measure_slabs(m);
-}
 
 /* Opens, reads a bit and closes, whenever the module is there. */
 static pid_t start_readers(void)
@@ -322,7 +263,7 @@ static void one_cycle(struct __test_metadata *_metadata, int number,
 
 /* How many there was time for, at most @n. */
 static int many_cycles(struct __test_metadata *_metadata, int n,
-		       struct memory *m)
+		       struct tt_memory *m)
 {
 	uint64_t end_ns = tt_now_ns() + ENOUGH_S * 1000000000ULL;
 	uint64_t load_ns = 0, unload_ns = 0;
@@ -347,7 +288,7 @@ static int many_cycles(struct __test_metadata *_metadata, int n,
 		EXPECT_EQ(0, waitpid(traffic[i], &status, WNOHANG));
 		stop(traffic[i]);
 	}
-	measure(m);
+	tt_measure(m);
 	return done;
 }
 
@@ -413,7 +354,7 @@ FIXTURE_TEARDOWN(cycles)
  */
 TEST_F_TIMEOUT(cycles, leave_nothing, 280)
 {
-	struct memory before, after;
+	struct tt_memory before, after;
 	int n;
 
 	many_cycles(_metadata, WARM_UP, &before);
@@ -424,6 +365,7 @@ TEST_F_TIMEOUT(cycles, leave_nothing, 280)
 	TH_LOG("vmalloc %+ld KB in %+ld areas, kmalloc %+ld objects",
 	       after.vmalloc_kb - before.vmalloc_kb,
 	       after.areas - before.areas, after.objects - before.objects);
+	EXPECT_GT(500 + n * 16, after.slab_kb - before.slab_kb);
 	EXPECT_GT(10 + n / 10, after.areas - before.areas);
 	EXPECT_GT(1000 + n * 16, after.vmalloc_kb - before.vmalloc_kb);
 	EXPECT_GT(500 + n * 2, after.objects - before.objects);
@@ -433,12 +375,12 @@ TEST_F_TIMEOUT(cycles, leave_nothing, 280)
 	EXPECT_EQ(-1, tt_refcount());
 	EXPECT_NE(0, access(TCPTRAIL_DEVICE, F_OK));
 	EXPECT_NE(0, access("/sys/kernel/slab/trail", F_OK));
-	EXPECT_FALSE(exists_in("/proc/slabinfo", "trail "));
-	EXPECT_FALSE(exists_in("/proc/vmallocinfo", "[tcptrail]"));
-	EXPECT_FALSE(exists_in("/sys/kernel/tracing/enabled_functions",
+	EXPECT_FALSE(tt_exists_in("/proc/slabinfo", "trail "));
+	EXPECT_FALSE(tt_exists_in("/proc/vmallocinfo", "[tcptrail]"));
+	EXPECT_FALSE(tt_exists_in("/sys/kernel/tracing/enabled_functions",
 			       "tcptrail"));
-	EXPECT_FALSE(exists_in("/sys/kernel/debug/kprobes/list", "tcptrail"));
-	EXPECT_FALSE(exists_in("/proc/kallsyms", "[tcptrail]"));
+	EXPECT_FALSE(tt_exists_in("/sys/kernel/debug/kprobes/list", "tcptrail"));
+	EXPECT_FALSE(tt_exists_in("/proc/kallsyms", "[tcptrail]"));
 	EXPECT_LT(10, n);
 	/* A failure must not turn into a skip. */
 	if (n < CYCLES && __test_passed(_metadata))
