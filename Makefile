@@ -6,6 +6,7 @@
 # make demo       see it work in a virtual machine; nothing is installed here
 # make check      every test; make check-native: those without a machine
 # make check-kernels   the tests on other kernels (KERNELS="NAME...")
+# make bench           what it costs, beside other tools
 # make clean
 #
 # V=1 shows every command. KDIR=... builds for another kernel.
@@ -92,7 +93,11 @@ check-kernels:
 	$(Q)scripts/deps.sh check
 	$(Q)selftests/kernels.sh $(KERNELS)
 
+bench:
+	$(Q)scripts/deps.sh check
+	$(Q)bench/run.sh
+
 clean:
 	$(Q)rm -rf build
 
-.PHONY: all module tool load unload install uninstall demo check check-native check-kernels clean
+.PHONY: all module tool load unload install uninstall demo check check-native check-kernels bench clean
