@@ -26,6 +26,8 @@ tool=$PWD/build/tools/tcptrail
 
 mkdir -p "$out"
 bench/deps.sh
+make -s tool
+make -s module KDIR="$cache/kernels/own/build"
 for program in load follow synth; do
 	"${CC:-cc}" -O2 -Wall -Wextra -D_GNU_SOURCE -Imodule/uapi \
 		-o "$out/$program" "bench/$program.c"
@@ -75,8 +77,7 @@ for table; do
 	cost | storm | latency | memory) guest "$table" --icount --mem 4G ;;
 	scale) guest scale --icount --mem 8G ;;
 	smp)
-		for cpus in 1 2 4; do guest smp --smp $cpus; cat "$out/smp.figures"; done \
-			> "$out/smp.all"
+		for cpus in 1 2 4; do guest smp --smp $cpus; done > "$out/smp.all"
 		mv "$out/smp.all" "$out/smp.figures" ;;
 	tool) tool_speed ;;
 	*) sed -n '5,8s/^# //p' "$0" >&2; exit 2 ;;
