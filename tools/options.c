@@ -362,12 +362,12 @@ struct given {
 	const char *value;
 };
 
-/* All options, to be judged when the verb is known. */
-static size_t collect(int argc, char **argv, struct given *given)
+/* All options, to be judged when the verb is known; the caller frees them. */
+static size_t collect(int argc, char **argv, struct given **given)
 {
 	char shorts[SHORT_MAX];
 	struct option longs[ARRAY_SIZE(rows) + 1];
-	size_t n = 0;
+	size_t n = 0, room = 0;
 	int c;
 
 	make_tables(shorts, longs);
@@ -375,7 +375,8 @@ static size_t collect(int argc, char **argv, struct given *given)
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
 		if (c == '?' || c == ':')
 			bad_option(argv, c);
-		given[n++] = (struct given){ row_of(c), optarg };
+		make_room(given, &room, n, sizeof(**given));
+		(*given)[n++] = (struct given){ row_of(c), optarg };
 	}
 	return n;
 }
@@ -427,8 +428,8 @@ static void take_words(const struct verb *verb, char **words, size_t n,
 
 const struct verb *options_parse(int argc, char **argv, struct opts *opts)
 {
-	struct given *given = xzalloc(argc * 64 * sizeof(*given));
-	size_t n = collect(argc, argv, given);
+	struct given *given = NULL;
+	size_t n = collect(argc, argv, &given);
 	const struct verb *verb;
 
 	verb = optind < argc ? find_verb(argv[optind]) : NULL;
