@@ -91,12 +91,18 @@ static bool match_family(const struct filter *f, const struct conn *c)
 	return v4 == (f->num == 4);
 }
 
+/* A recording may hold numbers that are no state. */
+static bool match_state(const struct filter *f, unsigned int state)
+{
+	return state < 64 && f->num >> state & 1;
+}
+
 static bool match_term(const struct filter *f, const struct conn *c,
 		       const struct step *s)
 {
 	switch (f->op) {
 	case FILTER_STATE:
-		return f->num >> (s ? state_shown(s->new) : conn_state(c)) & 1;
+		return match_state(f, s ? state_shown(s->new) : conn_state(c));
 	case FILTER_SPORT:
 		return match_port(f, c->who.sport);
 	case FILTER_DPORT:
