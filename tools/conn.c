@@ -190,14 +190,17 @@ static struct step *new_step(const struct tcptrail_step *rec)
 	return s;
 }
 
-/* Into an array that is ordered by time, after those of the same time. */
+/*
+ * Into an array that is ordered by time, after those of the same time. Steps
+ * that are missing, of a trail without a birth, have none.
+ */
 static void insert_by_time(struct step ***array, size_t *n, size_t *room,
 			   struct step *s)
 {
 	size_t at = *n;
 
 	make_room(array, room, *n, sizeof(**array));
-	while (at > 0 && (*array)[at - 1]->ts_ns > s->ts_ns)
+	while (at > 0 && (!(*array)[at - 1] || (*array)[at - 1]->ts_ns > s->ts_ns))
 		at--;
 	memmove(*array + at + 1, *array + at, (*n - at) * sizeof(**array));
 	(*array)[at] = s;
