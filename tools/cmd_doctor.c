@@ -2,8 +2,10 @@
 /* doctor: is the module there, what can it see, what may be read. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "fields.h"
+#include "format.h"
 #include "source.h"
 #include "state.h"
 #include "tcptrail.h"
@@ -24,6 +26,16 @@ static void word(struct out *o, const char *key, const char *name,
 		out_str(o, key, NULL, val);
 	else
 		printf("%-12s %s\n", name, val);
+}
+
+/* What a recording says can be anything. */
+static void name(struct out *o, const char *key, const char *name,
+		 const char *val)
+{
+	char *safe = format_path(val);
+
+	word(o, key, name, safe);
+	free(safe);
 }
 
 static void print_hooks(struct out *o, const struct tcptrail_info *info)
@@ -52,8 +64,8 @@ static void print_info(struct out *o, const struct source *src)
 	char buf[FORMAT_MAX];
 
 	word(o, "source", "source", src->name);
-	word(o, "version", "module", info->version);
-	word(o, "release", "kernel", info->release);
+	name(o, "version", "module", info->version);
+	name(o, "release", "kernel", info->release);
 	fact(o, "abi", "ABI", info->abi);
 	word(o, NULL, "since", format_date(buf, &clock, info->loaded_ns));
 	if (o->json)

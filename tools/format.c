@@ -201,6 +201,18 @@ const char *format_comm_utf8(char *buf, const char *comm)
 	return escape(buf, comm, true);
 }
 
+char *format_path(const char *path)
+{
+	char *safe = xzalloc(4 * strlen(path) + 1), *p = safe;
+
+	for (; *path; path++) {
+		unsigned char c = *path;
+
+		p += sprintf(p, c > ' ' && c < 0x7f ? "%c" : "\\x%02x", c);
+	}
+	return safe;
+}
+
 const char *format_errno(char *buf, unsigned int err)
 {
 	const char *name = err ? strerrorname_np(err) : NULL;

@@ -55,6 +55,12 @@ const char *format_comm(char *buf, const char *comm);
 /* The same for JSON, which can hold all of UTF-8. */
 const char *format_comm_utf8(char *buf, const char *comm);
 
+/*
+ * The same for a path, which the caller frees; a backslash stays, as systemd
+ * writes \xNN itself.
+ */
+char *format_path(const char *path);
+
 /* "ECONNREFUSED"; NULL: no error */
 const char *format_errno(char *buf, unsigned int err);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "format.h"
 #include "holders.h"
 #include "util.h"
 
@@ -98,11 +99,11 @@ static char *parse_cgroup(char *text)
 		if (!path)
 			continue;
 		if (!strncmp(line, "0::", 3) && path[2])
-			return xstrdup(path + 1);
+			return format_path(path + 1);
 		if (strstr(line, ":name=systemd:"))
 			found = path + 1;
 	}
-	return xstrdup(found ? found : "");
+	return format_path(found ? found : "");
 }
 
 static bool add_process(struct holders *h, int dir, uint32_t pid)

@@ -11,7 +11,7 @@
  * struct process - one that holds at least one socket
  * @start_ticks: field 22 of its stat, modulo 2^32 as in records
  * @state: R, S, D, T ... of its first thread
- * @cgroup: its path in the unified hierarchy, "" if not known
+ * @cgroup: its path in the unified hierarchy, safe to print, "" if not known
  */
 struct process {
 	uint32_t pid, ppid;

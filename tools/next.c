@@ -16,15 +16,35 @@ struct maker {
 
 /* ---- pieces ---- */
 
+/* A word for a shell, and for a terminal, whatever is in it. */
+static void add_word(struct text *t, const char *word)
+{
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@%+,/-";
+
+	if (*word != '-' && !word[strspn(word, plain)]) {
+		text_add(t, "%s", word);
+		return;
+	}
+	text_add(t, "$'");
+	for (; *word; word++)
+		text_add(t, strchr(plain, *word) ? "%c" : "\\x%02x",
+			 (unsigned char)*word);
+	text_add(t, "'");
+}
+
 /* Into the namespace of the sockets, if it is not our own. */
 static void add_prefix(const struct maker *m, struct text *t)
 {
 	if (m->net == &m->l->nets.net[0])
 		return;
-	if (m->net->name)
-		text_add(t, "ip netns exec %s ", m->net->name);
-	else
+	if (m->net->name) {
+		text_add(t, "ip netns exec ");
+		add_word(t, m->net->name);
+		text_add(t, " ");
+	} else {
 		text_add(t, "nsenter -t %u -n ", m->net->pid);
+	}
 }
 
 /* As ss reads it: ss -K does not see an IPv4-mapped socket as IPv4. */
