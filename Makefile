@@ -6,6 +6,7 @@
 # make demo       see it work in a virtual machine; nothing is installed here
 # make check      every test; make check-native: those without a machine
 # make check-kernels   the tests on other kernels (KERNELS="NAME...")
+# make fuzz            random input for the tool, guided by coverage
 # make bench           what it costs, beside other tools
 # make clean
 #
@@ -93,6 +94,11 @@ check-kernels:
 	$(Q)scripts/deps.sh check
 	$(Q)selftests/kernels.sh $(KERNELS)
 
+# FUZZ_SECONDS for each target, see tools/tests/fuzz/fuzz.sh; FUZZ_CALLS
+fuzz:
+	$(Q)scripts/deps.sh fuzz
+	$(Q)tools/tests/fuzz/fuzz.sh build/tools
+
 bench:
 	$(Q)scripts/deps.sh check
 	$(Q)bench/run.sh
@@ -100,4 +106,4 @@ bench:
 clean:
 	$(Q)rm -rf build
 
-.PHONY: all module tool load unload install uninstall demo check check-native check-kernels bench clean
+.PHONY: all module tool load unload install uninstall demo check check-native check-kernels fuzz bench clean

@@ -3,10 +3,11 @@
 #
 # Installs what tcptrail needs, and only what is missing.
 #
-# usage: scripts/deps.sh [build|demo|check]
+# usage: scripts/deps.sh [build|demo|check|fuzz]
 #   build   the tool, and headers of the running kernel for the module
 #   demo    build, and a kernel in a virtual machine
 #   check   demo, and everything the tests use (the default)
+#   fuzz    the tool, and a compiler with libFuzzer
 #
 # Packages are installed with apt-get, as root or through sudo. What must not
 # touch this machine (the kernel to test, its headers, programs of a newer
@@ -44,6 +45,8 @@ vm_packages="qemu-system-x86 busybox-static file kmod udev iproute2 xz-utils zst
 
 test_packages="python3-scapy lksctp-tools libsctp-dev sparse perl bc flex bison
 	bash coreutils util-linux g++"
+
+fuzz_packages="clang libclang-rt-dev python3"
 
 die() { echo "deps: $*" >&2; exit 1; }
 
@@ -299,7 +302,8 @@ main() {
 	build) packages=$build_packages ;;
 	demo)  packages="$build_packages $vm_packages" ;;
 	check) packages="$build_packages $vm_packages $test_packages" ;;
-	*)     die "usage: scripts/deps.sh [build|demo|check]" ;;
+	fuzz)  packages="$build_packages $fuzz_packages" ;;
+	*)     die "usage: scripts/deps.sh [build|demo|check|fuzz]" ;;
 	esac
 	[ "${DEPS:-}" != skip ] || return 0
 	command -v apt-get >/dev/null ||
@@ -320,7 +324,7 @@ main() {
 		missing="$missing $headers"
 	fi
 	kernels='' source='' virtme='' herd=''
-	if [ "$group" != build ]; then
+	if [ "$group" != build ] && [ "$group" != fuzz ]; then
 		kernels=$(each_kernel | while read -r suite package; do
 			! kernel_missing "$suite" "$package" || echo "$suite $package"
 		done)

@@ -147,6 +147,15 @@ for name in "lost 1" "unknown 5" "pair 13"; do
 	result $? "damaged: $name, $(tail -n 1 "$tmp/chop")" < "$tmp/chop"
 done
 
+# ---- what fuzzers have found worth keeping; fuzz/fuzz.sh looks for more ----
+
+for name in recording words machine; do
+	fuzz=$build/san/fuzz-$name
+	[ -x "$fuzz" ] || fuzz=$build/fuzz-$name
+	"$fuzz" "$here/fuzz/corpus/$name" > "$tmp/fuzz" 2> "$tmp/fuzz.errors"
+	result $? "fuzz: $name, $(tail -n 1 "$tmp/fuzz")" < <(tail -n 20 "$tmp/fuzz.errors")
+done
+
 # ---- stuck, check, stat ----
 
 # shellcheck source=stuck/cases.sh
