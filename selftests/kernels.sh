@@ -123,7 +123,9 @@ tell_kernel() {
 		"$passed" "$failed" "$skipped"
 }
 
-rm -rf "$all"
+for name in $names; do
+	rm -rf "${all:?}/$name"
+done
 mkdir -p "$all"
 # shellcheck disable=SC2086 # a list of words
 scripts/kernels.sh get $names || exit 1
