@@ -233,7 +233,9 @@ TEST_F_TIMEOUT(walk, open_among_connections, 60)
 
 	tt_log_reserve(&log, 40000);
 	ASSERT_TRUE(tt_wait_for(has_started, self, 20000));
-	while (tt_made(self->truth[0]) < variant->start)
+	/* Whichever is faster: one that is through closes what it has open. */
+	while (tt_made(self->truth[0]) < variant->start &&
+	       tt_made(self->truth[1]) < variant->start)
 		usleep(1000);
 	for (i = 0; i < CPUS; i++)
 		before[i] = tt_made(self->truth[i]);
@@ -266,13 +268,14 @@ TEST_F_TIMEOUT(walk, open_among_connections, 60)
 	/* The history may have lost its oldest; what came after, nothing. */
 	EXPECT_STREQ("", check_stories(&log, walk_end));
 	for (i = 0; i < CPUS; i++)
-		missing += count_missing(&log, self->truth[i], before[i],
-					 after[i], &checked);
+		if (after[i] < TOTAL)
+			missing += count_missing(&log, self->truth[i],
+						 before[i], after[i], &checked);
 	EXPECT_EQ(0, missing);
 	TH_LOG("%u trails, %d checked; %zu records, %llu lost; made %u to %u",
 	       rd->trails, checked, log.n, (unsigned long long)tt_lost(rd),
 	       before[0], after[0]);
-	EXPECT_LT(2 * WINDOW, checked);
+	EXPECT_LT(WINDOW, checked);
 	EXPECT_EQ(lost, tt_lost(rd));
 	tt_log_free(&log);
 	tt_close(rd);
