@@ -148,7 +148,9 @@ row kernel release built loaded hooks passed failed skipped
 for name in $names; do
 	tell_kernel "$name"
 done | tee "$all/table"
-cat "$all"/*/results.tap > "$all/results.tap"
+for name in $names; do
+	cat "$all/$name/results.tap"
+done > "$all/results.tap"
 for name in $names; do
 	sed -n "s/^not ok /FAILED: $name: /p" "$all/$name/results.tap"
 done

@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """The kernel's counters, computed from what tcptrail shows, per namespace."""
 
+import os
+
+# Before 5.17 a minisocket was counted when its timer had run out, not when it was
+# started, so that those that ended otherwise were never counted.
+COUNTED_AT_THE_END = tuple(int(n) for n in os.uname().release.split(".")[:2]) < (5, 17)
+
 
 def last(o):
     return o["steps"][-1] if o["steps"] else None
@@ -32,6 +38,11 @@ def minisocket(o):
         for s in o["steps"]) and not born_mini(o)
 
 
+def counted_as_tw(o):
+    return minisocket(o) and (not COUNTED_AT_THE_END or ended(
+        o, "tw_expired", "fin_wait2_timeout"))
+
+
 def born_mini(o):
     """A minisocket already when the module came."""
     return o["complete"] == "late" and o["steps"] and o["steps"][0]["object"] == "mini" \
@@ -53,7 +64,7 @@ COUNTERS = {
         to_close(o, "SYN_SENT", "SYN_RECV") and last(o)["object"] == "full" and
         not ended(o, "connect_failed", "close", "exit", "disconnect"))),
     "EstabResets": lambda v: total(v, lambda o: to_close(o, "ESTABLISHED", "CLOSE_WAIT")),
-    "TW": lambda v: total(v, minisocket),
+    "TW": lambda v: total(v, counted_as_tw),
     "TWKilled": lambda v: 0,
     "TWRecycled": lambda v: total(v, lambda o: ended(o, "tw_reused")),
     "TCPTimeWaitOverflow": lambda v: total(v, lambda o: ended(o, "tw_limit")),
