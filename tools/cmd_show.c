@@ -83,7 +83,7 @@ static void print_table(const struct opts *opts, const struct source *src,
 			struct merge *m, struct out *o)
 {
 	struct fields f = { .out = o, .now_ns = reader_now(src, m),
-			    .live = src->live, .extended = opts->extended,
+			    .hooks = src->info.hooks, .live = src->live, .extended = opts->extended,
 			    .wide = opts->wide };
 	struct conn **list;
 	size_t n, first = 0;

@@ -273,18 +273,44 @@ static void field_isns(struct out *o, const struct conn *c)
 		out_null(o, "irs");
 }
 
-static void field_accept(struct out *o, const struct conn *c)
+/* What one hook tells, and nothing else, is unknown without it. */
+static bool hooked(const struct fields *f, unsigned int hook)
 {
+	return f->hooks >> hook & 1;
+}
+
+static void field_flag(const struct fields *f, const char *key, bool val,
+		       unsigned int hook)
+{
+	if (val || hooked(f, hook))
+		out_bool(f->out, key, NULL, val);
+	else
+		out_null(f->out, key);
+}
+
+static void field_count(const struct fields *f, const char *key, uint64_t val,
+			unsigned int hook)
+{
+	if (val || hooked(f, hook))
+		out_u64(f->out, key, NULL, val);
+	else
+		out_null(f->out, key);
+}
+
+static void field_accept(const struct fields *f, const struct conn *c)
+{
+	struct out *o = f->out;
 	const struct step *made = conn_find(c, TCPTRAIL_ESTABLISHED);
 	const struct step *got = conn_find_cause(c, TCPTRAIL_C_ACCEPT);
 	uint16_t flags = c->who.flags;
 
 	out_bool(o, "passive", NULL, conn_passive(c));
-	out_bool(o, "accepted", NULL, conn_accepted(c));
-	out_bool(o, "not_accepted", NULL, conn_not_accepted(c));
+	field_flag(f, "accepted", conn_accepted(c), TCPTRAIL_H_ACCEPT);
+	field_flag(f, "not_accepted", conn_not_accepted(c), TCPTRAIL_H_ACCEPT);
 	if (made && got && got->ts_ns >= made->ts_ns)
 		out_u64(o, "accept_wait_ns", NULL, got->ts_ns - made->ts_ns);
-	out_bool(o, "syncookie", NULL, flags & TCPTRAIL_F_SYNCOOKIE);
+	field_flag(f, "syncookie", flags & TCPTRAIL_F_SYNCOOKIE,
+		   TCPTRAIL_H_REQ_COOKIE);
 	out_bool(o, "fastopen", NULL, flags & TCPTRAIL_F_FASTOPEN);
 	out_bool(o, "mptcp", NULL, flags & TCPTRAIL_F_MPTCP);
 	out_bool(o, "redacted", NULL, flags & TCPTRAIL_F_REDACTED);
@@ -312,9 +338,9 @@ static void field_end(const struct fields *f, const struct conn *c)
 	struct out *o = f->out;
 	char buf[FORMAT_MAX];
 
-	out_u64(o, "synack_rtx", NULL, c->synack_rtx);
+	field_count(f, "synack_rtx", c->synack_rtx, TCPTRAIL_H_SYNACK_RTX);
 	field_syn_rtx(o, c);
-	out_u64(o, "tw_restarts", NULL, c->tw_restarts);
+	field_count(f, "tw_restarts", c->tw_restarts, TCPTRAIL_H_TW_RESCHED);
 	out_str(o, "end_cause", f->extended ? (conn_ended(c) && last ?
 		cause_phrase(last->cause) : "") : NULL,
 		last && last->new == TCPTRAIL_CLOSE ? cause_name(last->cause) :
@@ -401,7 +427,7 @@ void fields_conn(const struct fields *f, const struct conn *c)
 	fields_identity(f, c);
 	out_str(o, "complete", NULL, completeness_name(conn_completeness(c)));
 	out_u64(o, "missing_steps", NULL, conn_missing(c));
-	field_accept(o, c);
+	field_accept(f, c);
 	field_isns(o, c);
 	field_tasks(f, c);
 	field_end(f, c);

@@ -11,6 +11,7 @@
 struct fields {
 	struct out *out;
 	uint64_t now_ns;
+	uint64_t hooks;	/* bits 1 << TCPTRAIL_H_*: those that were active */
 	bool live;	/* /proc is about these processes */
 	bool extended;
 	bool wide;
