@@ -119,6 +119,7 @@ refuse() { # STATUS SENTENCE-PART ARGUMENTS...
 
 # shellcheck source=refusals.sh
 . "$here/refusals.sh"
+. "$here/completion.sh"
 
 # ---- the filter ----
 
