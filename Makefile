@@ -3,10 +3,13 @@
 # make            the module for the running kernel, and the tool
 # make load       build, then load the module (unload: remove it)
 # make install    module and tool (PREFIX, DESTDIR); make uninstall
+# make deb        Debian packages, in build/deb
+# make dist       what is committed, as build/tcptrail-VERSION.tar.gz
 # make demo       see it work in a virtual machine; nothing is installed here
 # make check      every test; make check-native: those without a machine
 # make check-kernels   the tests on other kernels (KERNELS="NAME...")
 # make fuzz            random input for the tool, guided by coverage
+# make check-packages  install, upgrade and remove the packages, in a chroot
 # make bench           what it costs, beside other tools
 # make clean
 #
@@ -71,6 +74,34 @@ uninstall:
 	$(Q)rm -f $(DESTDIR)/lib/modules/$(release)/updates/tcptrail.ko
 	$(Q)[ -n "$(DESTDIR)$(if $(release),,none)" ] || /sbin/depmod $(release)
 
+version := $(shell cat VERSION)
+deb     := build/deb/tcptrail-$(version)
+
+# Built from a copy, so that nothing is left in this folder. The version of a
+# package stands in its changelog: it has to be the one of VERSION.
+deb:
+	$(Q)scripts/deps.sh deb
+	$(Q)[ "$$(dpkg-parsechangelog -S Version)" = $(version) ] || { \
+		echo "make: debian/changelog is not about version $(version)" >&2; exit 1; }
+	$(Q)rm -rf build/deb
+	$(Q)mkdir -p $(deb)
+	$(Q)tar -c --exclude=./build --exclude=./.git . | tar -x -C $(deb)
+	$(Q)(cd $(deb) && DEB_BUILD_OPTIONS="nocheck $$DEB_BUILD_OPTIONS" dpkg-buildpackage -b -us -uc) > build/deb/log 2>&1 < /dev/null || { \
+		tail -n 30 build/deb/log >&2; exit 1; }
+	$(Q)rm -rf $(deb)
+	$(Q)ls build/deb/*.deb | sed 's/^/  built   /'
+
+# The same commit makes the same file, byte for byte, wherever it is made.
+dist:
+	$(Q)git rev-parse --verify -q HEAD > /dev/null || { \
+		echo "make: this is no git repository, so there is no commit to pack" >&2; exit 1; }
+	$(Q)[ -z "$$(git status --porcelain)" ] || \
+		echo "make: what is not committed is not in the tarball" >&2
+	$(Q)mkdir -p build
+	$(Q)git -c tar.umask=0022 archive --format=tar --prefix=tcptrail-$(version)/ HEAD | \
+		gzip -9n > build/tcptrail-$(version).tar.gz
+	$(Q)echo "  packed  build/tcptrail-$(version).tar.gz"
+
 # The kernel for demo and check is an unpacked one, see scripts/deps.sh.
 cached = KDIR=$(CACHE)/kernels/own/build
 
@@ -99,6 +130,11 @@ fuzz:
 	$(Q)scripts/deps.sh fuzz
 	$(Q)tools/tests/fuzz/fuzz.sh build/tools
 
+check-packages:
+	$(Q)scripts/deps.sh check
+	$(Q)scripts/deps.sh deb
+	$(Q)selftests/packages.sh
+
 bench:
 	$(Q)scripts/deps.sh check
 	$(Q)bench/run.sh
@@ -106,4 +142,4 @@ bench:
 clean:
 	$(Q)rm -rf build
 
-.PHONY: all module tool load unload install uninstall demo check check-native check-kernels fuzz bench clean
+.PHONY: all module tool load unload install uninstall demo check check-native check-kernels check-packages deb dist fuzz bench clean

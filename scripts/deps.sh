@@ -3,11 +3,12 @@
 #
 # Installs what tcptrail needs, and only what is missing.
 #
-# usage: scripts/deps.sh [build|demo|check|fuzz]
+# usage: scripts/deps.sh [build|demo|check|deb|fuzz]
 #   build   the tool, and headers of the running kernel for the module
 #   demo    build, and a kernel in a virtual machine
 #   check   demo, and everything the tests use (the default)
 #   fuzz    the tool, and a compiler with libFuzzer
+#   deb     build, and what makes and checks Debian packages
 #
 # Packages are installed with apt-get, as root or through sudo. What must not
 # touch this machine (the kernel to test, its headers, programs of a newer
@@ -25,6 +26,7 @@
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/scripts/apt.sh"
 cache=${TCPTRAIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tcptrail}
 group=${1:-check}
 
@@ -44,7 +46,9 @@ vm_packages="qemu-system-x86 busybox-static file kmod udev iproute2 xz-utils zst
 	nftables tcpdump ethtool iputils-ping procps"
 
 test_packages="python3-scapy lksctp-tools libsctp-dev sparse perl bc flex bison
-	bash coreutils util-linux g++"
+	bash coreutils util-linux g++ git zsh"
+
+deb_packages="debhelper dh-dkms dpkg-dev libncurses-dev lintian mmdebstrap"
 
 fuzz_packages="clang libclang-rt-dev python3"
 
@@ -97,19 +101,6 @@ suite_options() {
 		-o Acquire::Languages=none
 		-o Acquire::Check-Valid-Until=false
 		-o APT::Default-Release="
-}
-
-# apt itself says which mirror this machine uses, whatever the format of its
-# source files.
-own_mirror() {
-	# shellcheck disable=SC1091
-	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-	# shellcheck disable=SC2016 # apt's own placeholders
-	apt-get indextargets --format \
-		'$(CREATED_BY) $(COMPONENT) $(RELEASE) $(CODENAME) $(REPO_URI)' |
-		awk -v c="$codename" '$1 == "Packages" && $2 == "main" &&
-			($3 == c || $4 == c || $3 == "stable" || $3 == "testing" ||
-			 $3 == "unstable" || $3 == "sid") { print $5; exit }'
 }
 
 update_suite() {
@@ -302,8 +293,9 @@ main() {
 	build) packages=$build_packages ;;
 	demo)  packages="$build_packages $vm_packages" ;;
 	check) packages="$build_packages $vm_packages $test_packages" ;;
+	deb)   packages="$build_packages $deb_packages" ;;
 	fuzz)  packages="$build_packages $fuzz_packages" ;;
-	*)     die "usage: scripts/deps.sh [build|demo|check|fuzz]" ;;
+	*)     die "usage: scripts/deps.sh [build|demo|check|deb|fuzz]" ;;
 	esac
 	[ "${DEPS:-}" != skip ] || return 0
 	command -v apt-get >/dev/null ||
@@ -324,7 +316,7 @@ main() {
 		missing="$missing $headers"
 	fi
 	kernels='' source='' virtme='' herd=''
-	if [ "$group" != build ] && [ "$group" != fuzz ]; then
+	if [ "$group" = demo ] || [ "$group" = check ]; then
 		kernels=$(each_kernel | while read -r suite package; do
 			! kernel_missing "$suite" "$package" || echo "$suite $package"
 		done)

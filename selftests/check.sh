@@ -68,6 +68,7 @@ machines() {
 		add_result "ok virtual machines: # SKIP the build failed"
 		return
 	fi
+	run_test install selftests/install.sh "$cache/kernels/$kernel/build" | label build
 	echo "Two virtual machines start, each with $(cat "$cache/kernels/$kernel/release") (about a minute)."
 	boot icount --icount &
 	boot smp --smp 2 &

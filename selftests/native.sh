@@ -114,9 +114,37 @@ licences() {
 		-exec grep -L 'SPDX-License-Identifier' {} + 2>/dev/null | grep .
 }
 
+# One version, told in VERSION; and in a changelog where Debian looks for it.
+version() {
+	local version
+	version=$(cat VERSION)
+	grep -qx '[0-9]*\.[0-9]*\.[0-9]*' VERSION || { echo "VERSION: $version"; return 1; }
+	head -n 1 debian/changelog CHANGELOG
+	head -n 1 debian/changelog | grep -q "^tcptrail ($version) " &&
+		head -n 1 CHANGELOG | grep -qx "tcptrail $version"
+}
+
+# The same commit, the same bytes: twice from here, and from a clone.
+dist() {
+	local clone=$scratch/clone file
+	git rev-parse -q --verify HEAD > /dev/null ||
+		{ echo "SKIP this is no git repository"; return 4; }
+	file=build/tcptrail-$(cat VERSION).tar.gz
+	rm -rf "$clone"
+	git clone -q . "$clone" || return 1
+	{
+		make -s --no-print-directory dist 2>/dev/null && sha256sum < "$file" &&
+		make -s --no-print-directory dist 2>/dev/null && sha256sum < "$file" &&
+		(umask 077 && make -s --no-print-directory -C "$clone" dist) && sha256sum < "$clone/$file"
+	} | grep -v packed > "$scratch/sums"
+	cat "$scratch/sums"
+	[ "$(wc -l < "$scratch/sums")" = 3 ] && [ "$(sort -u "$scratch/sums" | wc -l)" = 1 ] &&
+		tar -tzf "$file" | grep -qx "tcptrail-$(cat VERSION)/module/main.c"
+}
+
 mkdir -p "$scratch"
 for test in module sparse checkpatch abi_header tool tool_tests ring judge versions \
-	    no_sleep shell licences; do
+	    no_sleep shell licences version dist; do
 	run_test $test $test
 done
 [ ! -e scripts/check-abi.sh ] || run_test abi_text abi_text
