@@ -12,8 +12,8 @@
 #include "state.h"
 #include "tcptrail.h"
 
-/* When following: connections that ended so long ago are forgotten. */
-#define FORGET_NS	(10 * NSEC_PER_SEC)
+/* So many are printed before a recording's memory is given back. */
+#define DROP_ITEMS	16384
 
 struct events {
 	const struct opts *opts;
@@ -23,7 +23,6 @@ struct events {
 	struct fields fields;
 	struct clock clock;
 	uint64_t printed;
-	uint64_t forgotten_ns;
 };
 
 static void set_columns(struct events *e)
@@ -52,15 +51,11 @@ static void set_columns(struct events *e)
 static void field_change(struct events *e, const struct item *item)
 {
 	const struct step *s = item->step;
-	char buf[FORMAT_MAX];
+	char buf[FORMAT_MAX], *p = buf;
 
-	if (item->kind == ITEM_EVENT)
-		sprintf(buf, "%s", state_short(s->new));
-	else if (s->old == s->new)
-		sprintf(buf, "%s", state_short(s->new));
-	else
-		sprintf(buf, "%s -> %s", state_short(s->old),
-			state_short(s->new));
+	if (item->kind != ITEM_EVENT && s->old != s->new)
+		p = stpcpy(stpcpy(p, state_short(s->old)), " -> ");
+	strcpy(p, state_short(s->new));
 	out_str(&e->out, NULL, buf, NULL);
 }
 
@@ -87,20 +82,20 @@ static void field_why(struct events *e, const struct item *item)
 {
 	const struct step *s = item->step;
 	const struct tcptrail_task *task = conn_step_task(item->conn, s);
-	char task_buf[FORMAT_MAX], err_buf[FORMAT_MAX];
-	struct text t = { 0 };
+	char buf[4 * FORMAT_MAX], *p = stpcpy(buf, cause_phrase(s->cause));
+	char err_buf[FORMAT_MAX];
 
-	text_add(&t, "%s", cause_phrase(s->cause));
 	if (s->rec && s->rec->count)
-		text_add(&t, " (%u)", s->rec->count);
+		p += sprintf(p, " (%u)", s->rec->count);
 	if (s->rec && s->rec->reason)
-		text_add(&t, " (reason %u)", s->rec->reason);
+		p += sprintf(p, " (reason %u)", s->rec->reason);
 	if (s->rec && s->rec->conn.err && s->new == TCPTRAIL_CLOSE)
-		text_add(&t, " %s", format_errno(err_buf, s->rec->conn.err));
-	if (task)
-		text_add(&t, " %s", task_text(task_buf, task, false));
-	out_str(&e->out, NULL, t.s, NULL);
-	text_free(&t);
+		p += sprintf(p, " %s", format_errno(err_buf, s->rec->conn.err));
+	if (task) {
+		*p++ = ' ';
+		task_text(p, task, false);
+	}
+	out_str(&e->out, NULL, buf, NULL);
 }
 
 static enum color item_color(const struct item *item)
@@ -139,7 +134,9 @@ static void print_text(struct events *e, const struct item *item)
 	out_color(o, item_color(item));
 	field_change(e, item);
 	field_after(e, item);
-	field_why(e, item);
+	/* The last column has no width. */
+	if (!o->measure)
+		field_why(e, item);
 	out_end(o);
 }
 
@@ -172,7 +169,7 @@ static void print_hole(struct events *e, const struct item *item)
 	char line[FORMAT_MAX];
 
 	if (!o->json) {
-		sprintf(line, "! sk:%" PRIx64 ": steps missing here: %" PRIu64,
+		sprintf(line, "! sk:%" PRIx64 ": steps missing here: %u",
 			item->conn->cookie, item->missing);
 		out_line(o, COLOR_INVERSE, line);
 		return;
@@ -191,7 +188,7 @@ static void print_lost(struct events *e, const struct item *item)
 	char line[FORMAT_MAX];
 
 	sprintf(line, "! records of CPU %u lost here: %" PRIu64, item->cpu,
-		item->missing);
+		item->lost);
 	if (!e->opts->quiet && e->opts->follow)
 		warnx("%s", line + 2);
 	out_line(o, COLOR_INVERSE, line);
@@ -201,21 +198,49 @@ static void print_lost(struct events *e, const struct item *item)
 	out_str(o, "type", NULL, "lost");
 	out_u64(o, "ts_ns", NULL, item->ts_ns);
 	out_u64(o, "cpu", NULL, item->cpu);
-	out_u64(o, "lost", NULL, item->missing);
+	out_u64(o, "lost", NULL, item->lost);
 	out_end(o);
 }
 
 /* ---- batches ---- */
 
-static bool wanted(const struct events *e, const struct item *item)
+static bool wanted_step(const struct events *e, const struct conn *c,
+			const struct step *s, uint64_t ts_ns)
 {
 	const struct opts *opts = e->opts;
 
-	if (item->kind == ITEM_LOST)
-		return true;
-	if (opts->since_ns && item->ts_ns + opts->since_ns < e->fields.now_ns)
+	if (opts->since_ns && ts_ns + opts->since_ns < e->fields.now_ns)
 		return false;
-	return filter_match(opts->filter, item->conn, item->step);
+	return filter_match(opts->filter, c, s);
+}
+
+static bool wanted(const struct events *e, const struct item *item)
+{
+	return item->kind == ITEM_LOST ||
+	       wanted_step(e, item->conn, item->step, item->ts_ns);
+}
+
+/* Of a recording: will a line about it be printed? */
+static bool keep(const struct conn *c, void *arg)
+{
+	const struct events *e = arg;
+
+	for (size_t i = 0; i < c->nsteps; i++)
+		/* Sorted by when the connection was last heard of, at most. */
+		if (c->step[i] && wanted_step(e, c, c->step[i], c->seen_ns))
+			return true;
+	for (size_t i = 0; i < c->nevents; i++)
+		if (wanted_step(e, c, c->event[i], c->seen_ns))
+			return true;
+	return false;
+}
+
+/* When following: all that is over has been printed. */
+static bool keep_none(const struct conn *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+	return false;
 }
 
 static void print_item(struct events *e, const struct item *item)
@@ -228,7 +253,21 @@ static void print_item(struct events *e, const struct item *item)
 		print_json(e, item);
 	else
 		print_text(e, item);
-	e->printed++;
+}
+
+/* Twice, for the widths of the columns: to keep all lines takes more. */
+static void measure(struct events *e, const struct item *items, size_t n)
+{
+	const struct clock clock = e->clock;
+
+	e->out.measure = true;
+	e->out.stream = false;
+	for (size_t i = 0; i < n; i++)
+		if (items[i].kind == ITEM_STEP || items[i].kind == ITEM_EVENT)
+			print_text(e, &items[i]);
+	e->out.measure = false;
+	e->out.stream = true;
+	e->clock = clock;
 }
 
 static void print_batch(struct events *e, int64_t last)
@@ -242,30 +281,26 @@ static void print_batch(struct events *e, int64_t last)
 			items[kept++] = items[i];
 	if (last >= 0 && (size_t)last < kept)
 		first = kept - last;
-	for (size_t i = first; i < kept; i++)
+	if (!e->out.json)
+		measure(e, items + first, kept - first);
+	for (size_t i = first; i < kept; i++) {
 		print_item(e, &items[i]);
+		if (i % DROP_ITEMS == 0)
+			source_drop(e->src);
+	}
+	e->printed += kept - first;
 	free(items);
-}
-
-static void forget(struct events *e)
-{
-	uint64_t now = e->m.newest_ns;
-
-	if (now < e->forgotten_ns + FORGET_NS)
-		return;
-	merge_forget(&e->m, now - FORGET_NS);
-	e->forgotten_ns = now;
+	out_flush(&e->out);
 }
 
 static void follow(struct events *e)
 {
-	e->out.stream = true;
 	while (!signals_stop()) {
 		if (!source_wait(e->src))
 			continue;
 		reader_drain(e->src, &e->m);
 		print_batch(e, -1);
-		forget(e);
+		merge_prune(&e->m);
 	}
 	if (!e->opts->quiet)
 		warnx("%" PRIu64 " lines, %" PRIu64 " records read, %" PRIu64 " lost",
@@ -280,6 +315,12 @@ static void init(struct events *e, const struct opts *opts)
 	e->src = source_open(opts->in, ST_ERROR);
 	info = &e->src->info;
 	reader_init(&e->m, e->src);
+	e->m.no_items = false;
+	e->m.keep_arg = e;
+	if (opts->follow && e->src->live)
+		e->m.keep = keep_none;
+	else if (opts->filter || opts->since_ns)
+		e->m.keep = keep;
 	out_init(&e->out, opts->json, opts->pretty, opts->color, opts->oneline);
 	e->out.no_header = opts->no_header;
 	e->clock.mode = opts->time;
@@ -309,10 +350,10 @@ int cmd_events(const struct opts *opts)
 	init(&e, opts);
 	if (opts->follow && e.src->live)
 		signals_catch();
-	if (reader_catch_up(e.src, &e.m)) {
+	/* As good as now, for what is forgotten while it is read. */
+	e.fields.now_ns = e.src->info.boot_ns;
+	if (reader_catch_up(e.src, &e.m))
 		print_batch(&e, opts->last);
-		out_flush(&e.out);
-	}
 	if (opts->follow && e.src->live)
 		follow(&e);
 	return finish(&e);

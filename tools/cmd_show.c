@@ -11,6 +11,9 @@
 #include "reader.h"
 #include "tcptrail.h"
 
+/* So many are printed before a recording's memory is given back. */
+#define DROP_CONNS	2048
+
 static bool chosen(const struct opts *opts, const struct conn *c,
 		   uint64_t now_ns)
 {
@@ -29,7 +32,6 @@ static bool chosen(const struct opts *opts, const struct conn *c,
 	return !conn_ended(c) && (!since || since + opts->over_ns <= now_ns);
 }
 
-/* When the older end of its pair was born: keeps pairs together. */
 /* Its birth or, if that is not known, the first that is known of it. */
 static uint64_t first_ns(const struct conn *c)
 {
@@ -45,17 +47,25 @@ static uint64_t first_ns(const struct conn *c)
 	return first;
 }
 
+/* When the older end of its pair was born: keeps pairs together. */
 static uint64_t pair_birth(const struct conn *c)
 {
 	return c->peer ? min(first_ns(c), first_ns(c->peer)) : first_ns(c);
 }
 
+/* A connection that will be shown, and what to sort it by first. */
+struct shown {
+	uint64_t birth;
+	const struct conn *conn;
+};
+
 /* Newest last; of a pair the end that connected first. */
 static int by_birth(const void *a, const void *b)
 {
-	const struct conn *x = *(const struct conn *const *)a;
-	const struct conn *y = *(const struct conn *const *)b;
-	uint64_t bx = pair_birth(x), by = pair_birth(y);
+	uint64_t bx = ((const struct shown *)a)->birth;
+	uint64_t by = ((const struct shown *)b)->birth;
+	const struct conn *x = ((const struct shown *)a)->conn;
+	const struct conn *y = ((const struct shown *)b)->conn;
 
 	if (bx != by)
 		return bx < by ? -1 : 1;
@@ -66,34 +76,67 @@ static int by_birth(const void *a, const void *b)
 	return x->cookie < y->cookie ? -1 : x->cookie > y->cookie;
 }
 
-static struct conn **choose(const struct opts *opts, const struct merge *m,
+static bool in_order(const struct shown *list, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (by_birth(&list[i - 1], &list[i]) > 0)
+			return false;
+	return true;
+}
+
+static struct shown *choose(const struct opts *opts, const struct merge *m,
 			    uint64_t now_ns, size_t *n)
 {
-	struct conn **list = xzalloc((m->conns.n + 1) * sizeof(*list));
+	struct shown *list = NULL;
+	size_t room = 0;
 
 	*n = 0;
-	for (size_t i = 0; i < m->conns.n; i++)
-		if (chosen(opts, m->conns.all[i], now_ns))
-			list[(*n)++] = m->conns.all[i];
-	qsort(list, *n, sizeof(*list), by_birth);
+	for (size_t i = 0; i < m->conns.n; i++) {
+		const struct conn *c = m->conns.all[i];
+
+		if (!chosen(opts, c, now_ns))
+			continue;
+		make_room(&list, &room, *n, sizeof(*list));
+		list[(*n)++] = (struct shown){ pair_birth(c), c };
+	}
+	/* They usually come in this order. */
+	if (!in_order(list, *n))
+		qsort(list, *n, sizeof(*list), by_birth);
 	return list;
 }
 
-static void print_table(const struct opts *opts, const struct source *src,
+/* The widths of the columns first: to keep all rows takes more. */
+static void print_list(struct fields *f, const struct shown *list, size_t n,
+		       struct source *src)
+{
+	struct out *o = f->out;
+
+	o->measure = !o->json;
+	for (size_t i = 0; i < n && o->measure; i++)
+		fields_conn(f, list[i].conn);
+	o->measure = false;
+	o->stream = true;
+	for (size_t i = 0; i < n; i++) {
+		fields_conn(f, list[i].conn);
+		if (i % DROP_CONNS == 0)
+			source_drop(src);
+	}
+}
+
+static void print_table(const struct opts *opts, struct source *src,
 			struct merge *m, struct out *o)
 {
 	struct fields f = { .out = o, .now_ns = reader_now(src, m),
 			    .hooks = src->info.hooks, .live = src->live, .extended = opts->extended,
 			    .wide = opts->wide };
-	struct conn **list;
+	struct shown *list;
 	size_t n, first = 0;
 
 	list = choose(opts, m, f.now_ns, &n);
 	if (opts->last >= 0 && (size_t)opts->last < n)
 		first = n - opts->last;
 	fields_columns(o, opts->extended);
-	for (size_t i = first; i < n; i++)
-		fields_conn(&f, list[i]);
+	print_list(&f, list + first, n - first, src);
 	if (o->json)
 		fields_summary(&f, m, n - first, &src->info);
 	free(list);
@@ -105,7 +148,7 @@ static void print_pictures(const struct opts *opts, const struct source *src,
 {
 	struct picture p = { .out = o, .now_ns = reader_now(src, m),
 			     .live = src->live };
-	struct conn **list;
+	struct shown *list;
 	size_t n;
 
 	p.utf8 = !opts->ascii && !strcmp(nl_langinfo(CODESET), "UTF-8");
@@ -115,11 +158,11 @@ static void print_pictures(const struct opts *opts, const struct source *src,
 	for (size_t i = 0; i < n; i++) {
 		if (i)
 			out_line(o, COLOR_NONE, "");
-		p.clock.first_ns = p.clock.last_ns = pair_birth(list[i]);
-		draw_facts(&p, list[i]);
+		p.clock.first_ns = p.clock.last_ns = list[i].birth;
+		draw_facts(&p, list[i].conn);
 		out_line(o, COLOR_NONE, "");
-		if (!conn_is_listener(list[i]))
-			draw_ladder(&p, list[i]);
+		if (!conn_is_listener(list[i].conn))
+			draw_ladder(&p, list[i].conn);
 	}
 	free(list);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The model, fed record by record. Questions to it are in timeline.c. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,22 +32,34 @@ static void rehash(struct conns *cs, size_t size)
 		link_conn(cs, cs->all[i]);
 }
 
-struct conn *conns_get(struct conns *cs, uint64_t cookie, uint64_t birth_ns)
+static struct conn *new_conn(struct conns *cs, uint64_t cookie,
+			     uint64_t birth_ns)
 {
 	struct conn *c;
 
 	if (cs->n >= cs->hash_size)
 		rehash(cs, cs->hash_size ? 2 * cs->hash_size : 1024);
-	for (c = cs->hash[slot_of(cs, cookie)]; c; c = c->next)
-		if (c->cookie == cookie && c->birth_ns == birth_ns)
-			return c;
-	c = xzalloc(sizeof(*c));
+	cs->conn_pool.size = sizeof(*c);
+	c = pool_get(&cs->conn_pool);
 	c->cookie = c->who.cookie = cookie;
 	c->birth_ns = c->who.birth_ns = birth_ns;
+	c->step = c->few;
+	c->step_room = CONN_FEW;
 	make_room(&cs->all, &cs->room, cs->n, sizeof(*cs->all));
+	c->at = cs->n;
 	cs->all[cs->n++] = c;
 	link_conn(cs, c);
 	return c;
+}
+
+struct conn *conns_get(struct conns *cs, uint64_t cookie, uint64_t birth_ns)
+{
+	struct conn *c = cs->hash_size ? cs->hash[slot_of(cs, cookie)] : NULL;
+
+	for (; c; c = c->next)
+		if (c->cookie == cookie && c->birth_ns == birth_ns)
+			return c;
+	return new_conn(cs, cookie, birth_ns);
 }
 
 struct conn *conns_latest(const struct conns *cs, uint64_t cookie,
@@ -63,46 +76,47 @@ struct conn *conns_latest(const struct conns *cs, uint64_t cookie,
 	return latest;
 }
 
-static void free_steps(struct step **steps, size_t n)
+void conns_remove(struct conns *cs, struct conn *c)
+{
+	struct conn **p = &cs->hash[slot_of(cs, c->cookie)];
+
+	while (*p != c)
+		p = &(*p)->next;
+	*p = c->next;
+	cs->all[c->at] = cs->all[--cs->n];
+	cs->all[c->at]->at = c->at;
+	c->gone = true;
+}
+
+static void free_steps(struct conns *cs, struct step **steps, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (steps[i])
-			free(steps[i]->rec);
-		free(steps[i]);
+		if (!steps[i])
+			continue;
+		if (steps[i]->own_rec)
+			free((void *)steps[i]->rec);
+		pool_put(&cs->step_pool, steps[i]);
 	}
-	free(steps);
 }
 
-static void free_conn(struct conn *c)
+void conn_bury(struct conns *cs, struct conn *c)
 {
-	free_steps(c->step, c->nsteps);
-	free_steps(c->event, c->nevents);
-	free(c);
-}
-
-void conns_prune(struct conns *cs, bool (*gone)(const struct conn *, uint64_t),
-		 uint64_t arg)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < cs->n; i++) {
-		if (gone(cs->all[i], arg))
-			free_conn(cs->all[i]);
-		else
-			cs->all[kept++] = cs->all[i];
-	}
-	if (kept == cs->n)
-		return;
-	cs->n = kept;
-	rehash(cs, cs->hash_size);
+	free_steps(cs, c->step, c->nsteps);
+	free_steps(cs, c->event, c->nevents);
+	if (c->step != c->few)
+		free(c->step);
+	free(c->event);
+	pool_put(&cs->conn_pool, c);
 }
 
 void conns_free(struct conns *cs)
 {
 	for (size_t i = 0; i < cs->n; i++)
-		free_conn(cs->all[i]);
+		conn_bury(cs, cs->all[i]);
 	free(cs->all);
 	free(cs->hash);
+	pool_free(&cs->conn_pool);
+	pool_free(&cs->step_pool);
 	memset(cs, 0, sizeof(*cs));
 }
 
@@ -148,33 +162,56 @@ static void learn_isns(struct conn *c, uint16_t flags, uint32_t iss,
 		c->irs = irs;
 }
 
-static void learn_task(struct conn *c, const struct tcptrail_step *rec)
+static void learn_task(struct conn *c, const struct step *s)
 {
-	if (!rec->task.tgid)
+	const struct tcptrail_task *task = conn_step_task(c, s);
+
+	if (!task)
 		return;
-	if (cause_opens(rec->cause))
-		c->opener = rec->task;
-	else if (cause_closes(rec->cause) && !c->closer.tgid)
-		c->closer = rec->task;
+	if (cause_opens(s->cause))
+		c->opener = *task;
+	else if (cause_closes(s->cause) && !c->closer.tgid)
+		c->closer = *task;
 }
 
-static void learn(struct conn *c, const struct tcptrail_step *rec)
+static void learn(struct conn *c, const struct step *s)
 {
-	learn_who(c, &rec->conn);
-	learn_isns(c, rec->conn.flags, rec->iss, rec->irs);
-	learn_task(c, rec);
-	c->seen_ns = max(c->seen_ns, rec->hdr.ts_ns);
+	learn_who(c, &s->rec->conn);
+	learn_isns(c, s->rec->conn.flags, s->rec->iss, s->rec->irs);
+	learn_task(c, s);
+	c->seen_ns = max(c->seen_ns, s->ts_ns);
 }
 
 /* ---- steps ---- */
 
-/* A copy, zero where the record did not reach or this tool does not. */
-static void keep_record(struct step *s, const struct tcptrail_step *rec)
+/*
+ * Can the record be used where it lies? Its end must be one of those that all
+ * readers of it know of, and a name in it must end, too.
+ */
+static bool is_regular(const struct tcptrail_step *rec)
 {
+	if (rec->hdr.size >= sizeof(*rec))
+		return !rec->task.comm[sizeof(rec->task.comm) - 1];
+	return rec->hdr.size == offsetof(struct tcptrail_step, inode) ||
+	       rec->hdr.size == offsetof(struct tcptrail_step, task);
+}
+
+/* A copy, zero where the record did not reach. */
+static struct tcptrail_step *copy_record(const struct tcptrail_step *rec)
+{
+	struct tcptrail_step *copy = xzalloc(sizeof(*copy));
+
+	memcpy(copy, rec, min(rec->hdr.size, sizeof(*copy)));
+	copy->task.comm[sizeof(copy->task.comm) - 1] = 0;
+	return copy;
+}
+
+static void keep_record(struct step *s, const struct tcptrail_step *rec,
+			bool stays)
+{
+	s->own_rec = !stays || !is_regular(rec);
+	s->rec = s->own_rec ? copy_record(rec) : rec;
 	s->rec_size = min(rec->hdr.size, sizeof(*rec));
-	s->rec = xzalloc(sizeof(*rec));
-	memcpy(s->rec, rec, s->rec_size);
-	s->rec->task.comm[sizeof(rec->task.comm) - 1] = 0;
 	s->ts_ns = rec->hdr.ts_ns;
 	s->old = rec->old_state;
 	s->new = rec->new_state;
@@ -182,82 +219,102 @@ static void keep_record(struct step *s, const struct tcptrail_step *rec)
 	s->n = rec->step;
 }
 
-static struct step *new_step(const struct tcptrail_step *rec)
+static struct step *new_step(struct conns *cs)
 {
-	struct step *s = xzalloc(sizeof(*s));
+	cs->step_pool.size = sizeof(struct step);
+	return pool_get(&cs->step_pool);
+}
 
-	keep_record(s, rec);
-	return s;
+/* Room for step number @n. */
+static void room_for_step(struct conn *c, uint32_t n)
+{
+	struct step **more;
+	uint32_t room = c->step_room;
+
+	if (n < room)
+		return;
+	while (room <= n)
+		room *= 2;
+	more = xrealloc(c->step == c->few ? NULL : c->step,
+			room * sizeof(*more));
+	if (c->step == c->few)
+		memcpy(more, c->few, sizeof(c->few));
+	memset(more + c->step_room, 0, (room - c->step_room) * sizeof(*more));
+	c->step = more;
+	c->step_room = room;
 }
 
 /*
  * Into an array that is ordered by time, after those of the same time. Steps
  * that are missing, of a trail without a birth, have none.
  */
-static void insert_by_time(struct step ***array, size_t *n, size_t *room,
-			   struct step *s)
+static void insert_by_time(struct step **array, uint32_t *n, struct step *s)
 {
-	size_t at = *n;
+	uint32_t at = *n;
 
-	make_room(array, room, *n, sizeof(**array));
-	while (at > 0 && (!(*array)[at - 1] || (*array)[at - 1]->ts_ns > s->ts_ns))
+	while (at > 0 && (!array[at - 1] || array[at - 1]->ts_ns > s->ts_ns))
 		at--;
-	memmove(*array + at + 1, *array + at, (*n - at) * sizeof(**array));
-	(*array)[at] = s;
+	memmove(array + at + 1, array + at, (*n - at) * sizeof(*array));
+	array[at] = s;
 	(*n)++;
 }
 
-static struct step *at_number(struct conn *c, size_t n)
+static struct step *at_number(struct conn *c, uint32_t n)
 {
-	make_room(&c->step, &c->step_room, n, sizeof(*c->step));
+	room_for_step(c, n);
 	c->nsteps = max(c->nsteps, n + 1);
 	return c->step[n];
 }
 
-struct step *conn_add_step(struct conn *c, const struct tcptrail_step *rec)
+struct step *conn_add_step(struct conns *cs, struct conn *c,
+			   const struct tcptrail_step *rec)
 {
-	struct step *s;
+	bool numbered = rec->step != TCPTRAIL_NO_STEP && c->birth_ns;
+	struct step *s = numbered ? at_number(c, rec->step) : NULL;
+	bool known = s;
 
-	if (rec->step == TCPTRAIL_NO_STEP || !c->birth_ns) {
-		s = new_step(rec);
-		learn(c, s->rec);
-		insert_by_time(&c->step, &c->nsteps, &c->step_room, s);
-		return s;
+	if (known && s->rec)
+		return NULL;
+	if (!known)
+		s = new_step(cs);
+	keep_record(s, rec, cs->records_stay);
+	if (!numbered) {
+		room_for_step(c, c->nsteps);
+		insert_by_time(c->step, &c->nsteps, s);
+	} else {
+		c->step[s->n] = s;
 	}
-	s = at_number(c, rec->step);
-	if (!s) {
-		s = c->step[rec->step] = new_step(rec);
-		learn(c, s->rec);
-		return s;
-	}
-	if (!s->rec) {
-		keep_record(s, rec);
-		learn(c, s->rec);
-	}
-	return NULL;
+	learn(c, s);
+	return known ? NULL : s;
 }
 
-struct step *conn_add_event(struct conn *c, const struct tcptrail_step *rec)
+struct step *conn_add_event(struct conns *cs, struct conn *c,
+			    const struct tcptrail_step *rec, bool rec_stays)
 {
-	struct step *s = new_step(rec);
+	struct step *s = new_step(cs);
+	size_t room = c->event_room;
 
+	keep_record(s, rec, rec_stays);
 	s->n = TCPTRAIL_NO_STEP;
-	learn(c, s->rec);
+	learn(c, s);
 	if (rec->cause == TCPTRAIL_C_SYNACK_RTX)
 		c->synack_rtx = max(c->synack_rtx, min(rec->count, 255));
 	if (rec->cause == TCPTRAIL_C_TW_RESTART)
 		c->tw_restarts = max(c->tw_restarts, min(rec->count, 255));
 	if (rec->cause == TCPTRAIL_C_ACCEPT)
 		c->who.flags |= TCPTRAIL_F_ACCEPTED;
-	insert_by_time(&c->event, &c->nevents, &c->event_room, s);
+	make_room(&c->event, &room, c->nevents, sizeof(*c->event));
+	c->event_room = room;
+	insert_by_time(c->event, &c->nevents, s);
 	return s;
 }
 
 /* A step that only the trail tells of. */
-static struct step *packed_step(const struct tcptrail_trail *rec, size_t i)
+static struct step *packed_step(struct conns *cs,
+				const struct tcptrail_trail *rec, size_t i)
 {
 	uint64_t packed = rec->steps[i], ns = TCPTRAIL_PACK_NS(packed);
-	struct step *s = xzalloc(sizeof(*s));
+	struct step *s = new_step(cs);
 
 	s->n = i;
 	s->new = TCPTRAIL_PACK_STATE(packed);
@@ -278,7 +335,8 @@ static void learn_trail_tasks(struct conn *c, const struct tcptrail_trail *rec)
 	c->closer.comm[sizeof(c->closer.comm) - 1] = 0;
 }
 
-void conn_add_trail(struct conn *c, const struct tcptrail_trail *rec)
+void conn_add_trail(struct conns *cs, struct conn *c,
+		    const struct tcptrail_trail *rec)
 {
 	size_t n = min(rec->nsteps, TCPTRAIL_STEPS);
 
@@ -295,5 +353,5 @@ void conn_add_trail(struct conn *c, const struct tcptrail_trail *rec)
 		at_number(c, rec->nsteps - 1);
 	for (size_t i = 0; i < n; i++)
 		if (!c->step[i])
-			c->step[i] = packed_step(rec, i);
+			c->step[i] = packed_step(cs, rec, i);
 }

@@ -16,24 +16,31 @@
 
 #include <linux/tcptrail.h>
 
+#include "pool.h"
+
 /**
  * struct step - a transition, or an event
  * @ts_ns: when; 0: unknown (longer than a trail can tell)
- * @order_ns: not before that of an earlier step, for sorting
- * @n: its number; TCPTRAIL_NO_STEP for events, and without a trail
- * @rec: its own record as far as it went, the rest zero; NULL: from a trail
+ * @rec: its own record; NULL: from a trail. What is beyond the fields of a
+ *	request may be asked for if step_is_full(), the task never: that is
+ *	what conn_step_task() is for. It may end there
  * @rec_size: bytes of it
+ * @n: its number; TCPTRAIL_NO_STEP for events, and without a trail
+ * @own_rec: @rec is a copy
  */
 struct step {
 	uint64_t ts_ns;
-	uint64_t order_ns;
+	const struct tcptrail_step *rec;
+	uint16_t rec_size;
 	uint8_t n;
 	uint8_t old;
 	uint8_t new;
 	uint8_t cause;
-	uint16_t rec_size;
-	struct tcptrail_step *rec;
+	bool own_rec;
 };
+
+/* Longer histories than this are rare. */
+#define CONN_FEW	8
 
 /**
  * struct conn - a connection
@@ -47,6 +54,11 @@ struct step {
  * @end_ns: time of its END record, 0: none seen
  * @seen_ns: time of the newest record about it
  * @told: steps below this one have been handed out (merge.c)
+ * @few: room for @step
+ * @at: its place among all
+ * @ended_next: the next one that ended, @ended_at: how many records of rings
+ *	had come by then (merge.c)
+ * @gone: it is forgotten, and only still here because items point to it
  * @peer: the other end, if it is on this machine too (pair.c)
  * @peer_proven: by sequence numbers, not only by addresses
  * @no_accept_hook: whether it was accepted can't be known
@@ -57,9 +69,10 @@ struct conn {
 	uint64_t birth_ns;
 	struct tcptrail_conn who;
 	struct step **step;
-	size_t nsteps, step_room;
+	uint32_t nsteps, step_room;
 	struct step **event;
-	size_t nevents, event_room;
+	uint32_t nevents, event_room;
+	struct step *few[CONN_FEW];
 	uint8_t first_old;
 	uint8_t synack_rtx;
 	uint8_t tw_restarts;
@@ -68,34 +81,48 @@ struct conn {
 	struct tcptrail_task closer;
 	uint64_t end_ns;
 	uint64_t seen_ns;
-	size_t told;
+	uint32_t told;
+	uint32_t at;
+	struct conn *ended_next;
+	uint64_t ended_at;
 	struct conn *peer;
 	bool peer_proven;
 	bool no_accept_hook;
+	bool gone;
 };
 
-/* All connections, and a hash of them by cookie. */
+/**
+ * struct conns - all connections, and a hash of them by cookie
+ * @records_stay: the records that it is fed with stay where they are as long
+ *	as it exists, so they need not be copied
+ */
 struct conns {
 	struct conn **hash;
 	size_t hash_size;
 	struct conn **all;
 	size_t n, room;
+	bool records_stay;
+	struct pool conn_pool, step_pool;
 };
 
 struct conn *conns_get(struct conns *cs, uint64_t cookie, uint64_t birth_ns);
 /* The one with this cookie that was born last by then, NULL: none. */
 struct conn *conns_latest(const struct conns *cs, uint64_t cookie,
 			  uint64_t ts_ns);
-/* Forget those for which @gone says so. */
-void conns_prune(struct conns *cs, bool (*gone)(const struct conn *, uint64_t),
-		 uint64_t arg);
+/* Take it out; conn_bury() must follow. The last one gets its place. */
+void conns_remove(struct conns *cs, struct conn *c);
+void conn_bury(struct conns *cs, struct conn *c);
 void conns_free(struct conns *cs);
 
 /* Feed one record. Returns the step or event if it was new. */
-struct step *conn_add_step(struct conn *c, const struct tcptrail_step *rec);
-struct step *conn_add_event(struct conn *c, const struct tcptrail_step *rec);
+struct step *conn_add_step(struct conns *cs, struct conn *c,
+			   const struct tcptrail_step *rec);
+/* @rec_stays: as records_stay, of this one */
+struct step *conn_add_event(struct conns *cs, struct conn *c,
+			    const struct tcptrail_step *rec, bool rec_stays);
 /* TRAIL and END; what is new in it appears in @c. */
-void conn_add_trail(struct conn *c, const struct tcptrail_trail *rec);
+void conn_add_trail(struct conns *cs, struct conn *c,
+		    const struct tcptrail_trail *rec);
 
 /* ---- questions ---- */
 

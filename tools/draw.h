@@ -17,7 +17,7 @@ enum color conn_color(const struct conn *c);
 enum color state_color(unsigned int state);
 
 /* "SYN_SENT 1.4ms ESTAB 58s+"; @causes: also what made each step */
-void draw_line(struct text *t, const struct conn *c, uint64_t now_ns,
+void draw_line(struct text *t, const struct timeline *tl, uint64_t now_ns,
 	       bool causes);
 
 /**

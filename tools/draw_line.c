@@ -9,11 +9,14 @@
 
 const char *task_text(char *buf, const struct tcptrail_task *task, bool live)
 {
-	char comm[FORMAT_MAX];
 	bool exited = live && proc_life(task) == LIFE_EXITED;
+	char *p = put_u64(buf, task->tgid);
 
-	sprintf(buf, "%u %.70s%s", task->tgid, format_comm(comm, task->comm),
-		exited ? " (exited)" : "");
+	*p++ = ' ';
+	/* 15 characters, of which each may become four. */
+	format_comm(p, task->comm);
+	if (exited)
+		strcat(p, " (exited)");
 	return buf;
 }
 
@@ -53,6 +56,11 @@ enum color conn_color(const struct conn *c)
 	return conn_not_accepted(c) ? COLOR_RED : state_color(conn_state(c));
 }
 
+static void add(struct text *t, const char *s)
+{
+	text_put(t, s, strlen(s));
+}
+
 /* "!2 SYN_SENT 1.4ms", one state of the path */
 static void add_visit(struct text *t, const struct visit *v,
 		      const struct visit *next, uint64_t now_ns, bool causes)
@@ -60,31 +68,37 @@ static void add_visit(struct text *t, const struct visit *v,
 	bool end = v->state == TCPTRAIL_CLOSE && !next;
 	char buf[FORMAT_MAX];
 
-	text_add(t, "%s", t->len ? " " : "");
+	if (t->len)
+		add(t, " ");
 	if (v->missing)
 		text_add(t, "!%u ", v->missing);
-	text_add(t, "%s%s", v->inferred ? "~" : "", state_short(v->state));
-	if ((causes || end) && v->step)
-		text_add(t, " (%s)", cause_phrase(v->cause));
-	if (end)
+	if (v->inferred)
+		add(t, "~");
+	add(t, state_short(v->state));
+	if ((causes || end) && v->step) {
+		add(t, " (");
+		add(t, cause_phrase(v->cause));
+		add(t, ")");
+	}
+	if (end || !(next || v->state))
 		return;
+	add(t, " ");
 	if (next)
-		text_add(t, " %s", v->has_length ?
-			 format_duration(buf, v->length_ns) : "?");
-	else if (v->state)
-		text_add(t, " %s+", v->ts_ns && now_ns >= v->ts_ns ?
-			 format_duration(buf, now_ns - v->ts_ns) : "?");
+		add(t, v->has_length ? format_duration(buf, v->length_ns) : "?");
+	else
+		add(t, v->ts_ns && now_ns >= v->ts_ns ?
+		    format_duration(buf, now_ns - v->ts_ns) : "?");
+	if (!next)
+		add(t, "+");
 }
 
-void draw_line(struct text *t, const struct conn *c, uint64_t now_ns,
+void draw_line(struct text *t, const struct timeline *tl, uint64_t now_ns,
 	       bool causes)
 {
-	struct timeline tl;
-
-	conn_timeline(c, &tl);
-	text_clear(t);
-	text_add(t, "%s", "");
-	for (size_t i = 0; i < tl.n; i++)
-		add_visit(t, &tl.v[i], i + 1 < tl.n ? &tl.v[i + 1] : NULL,
+	t->len = 0;
+	for (size_t i = 0; i < tl->n; i++)
+		add_visit(t, &tl->v[i], i + 1 < tl->n ? &tl->v[i + 1] : NULL,
 			  now_ns, causes);
+	text_put(t, "", 1);
+	t->len--;
 }

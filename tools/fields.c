@@ -17,8 +17,11 @@ static void field_endpoint(struct out *o, const char *key, const char *cell,
 	char buf[FORMAT_MAX];
 	struct tcptrail_conn unscoped = *who;
 
+	if (!o->json) {
+		out_cell(o, cell);
+		return;
+	}
 	unscoped.ifindex = 0;
-	out_str(o, NULL, cell, NULL);
 	out_open(o, key);
 	out_str(o, "addr", NULL, format_addr(buf, &unscoped, addr));
 	out_u64(o, "port", NULL, port);
@@ -29,12 +32,13 @@ static void field_endpoint(struct out *o, const char *key, const char *cell,
 
 static void field_ends(const struct fields *f, const struct conn *c)
 {
+	bool json = f->out->json;
 	char buf[FORMAT_MAX];
 
-	field_endpoint(f->out, "local", format_local(buf, c), &c->who,
-		       c->who.saddr, c->who.sport);
-	field_endpoint(f->out, "remote", format_remote(buf, c), &c->who,
-		       c->who.daddr, c->who.dport);
+	field_endpoint(f->out, "local", json ? NULL : format_local(buf, c),
+		       &c->who, c->who.saddr, c->who.sport);
+	field_endpoint(f->out, "remote", json ? NULL : format_remote(buf, c),
+		       &c->who, c->who.daddr, c->who.dport);
 }
 
 void fields_identity(const struct fields *f, const struct conn *c)
@@ -339,7 +343,8 @@ static void field_end(const struct fields *f, const struct conn *c)
 	char buf[FORMAT_MAX];
 
 	field_count(f, "synack_rtx", c->synack_rtx, TCPTRAIL_H_SYNACK_RTX);
-	field_syn_rtx(o, c);
+	if (o->json)
+		field_syn_rtx(o, c);
 	field_count(f, "tw_restarts", c->tw_restarts, TCPTRAIL_H_TW_RESCHED);
 	out_str(o, "end_cause", f->extended ? (conn_ended(c) && last ?
 		cause_phrase(last->cause) : "") : NULL,
@@ -415,30 +420,46 @@ static void field_tasks(const struct fields *f, const struct conn *c)
 		   closing ? cause_name(closing->cause) : NULL);
 }
 
+static void members_only(const struct fields *f, const struct conn *c)
+{
+	struct out *o = f->out;
+
+	out_str(o, "complete", NULL, completeness_name(conn_completeness(c)));
+	out_u64(o, "missing_steps", NULL, conn_missing(c));
+	field_accept(f, c);
+	field_isns(o, c);
+}
+
+static void field_path(const struct fields *f, const struct timeline *tl)
+{
+	struct text path = { 0 };
+
+	draw_line(&path, tl, f->now_ns, f->wide);
+	out_cell(f->out, path.s);
+	text_free(&path);
+}
+
 void fields_conn(const struct fields *f, const struct conn *c)
 {
 	struct out *o = f->out;
-	struct text path = { 0 };
 	struct timeline tl;
 
 	conn_timeline(c, &tl);
 	out_begin(o);
 	field_state_and_age(f, c, tl.n ? tl.v[tl.n - 1].ts_ns : 0);
 	fields_identity(f, c);
-	out_str(o, "complete", NULL, completeness_name(conn_completeness(c)));
-	out_u64(o, "missing_steps", NULL, conn_missing(c));
-	field_accept(f, c);
-	field_isns(o, c);
+	if (o->json)
+		members_only(f, c);
 	field_tasks(f, c);
 	field_end(f, c);
 	if (o->json) {
 		field_steps(f, c);
 		field_visits(f, &tl);
 		field_events(f, c);
+	} else if (!o->measure) {
+		/* The last column has no width. */
+		field_path(f, &tl);
 	}
-	draw_line(&path, c, f->now_ns, f->wide);
-	out_str(o, NULL, path.s, NULL);
-	text_free(&path);
 	out_end(o);
 }
 

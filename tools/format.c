@@ -9,6 +9,40 @@
 
 /* ---- time ---- */
 
+/* Two numbers with their units, the second one of two digits. */
+static void put_pair(char *buf, uint64_t a, char a_unit, uint64_t b, char b_unit)
+{
+	char *p = put_u64(buf, a);
+
+	*p++ = a_unit;
+	*p++ = '0' + b / 10;
+	*p++ = '0' + b % 10;
+	*p++ = b_unit;
+	*p = 0;
+}
+
+/*
+ * @ns in @unit, rounded to a whole number or to tenths, as printf() rounds.
+ * The middle between two is left to printf().
+ */
+static void put_rounded(char *buf, uint64_t ns, uint64_t unit, bool tenths,
+			const char *name)
+{
+	uint64_t step = tenths ? unit / 10 : unit, n = (ns + step / 2) / step;
+	char *p;
+
+	if (unit > 1 && ns % step == step / 2) {
+		sprintf(buf, "%.*f%s", tenths, (double)ns / unit, name);
+		return;
+	}
+	p = put_u64(buf, tenths ? n / 10 : n);
+	if (tenths) {
+		*p++ = '.';
+		*p++ = '0' + n % 10;
+	}
+	strcpy(p, name);
+}
+
 const char *format_duration(char *buf, uint64_t ns)
 {
 	static const struct {
@@ -20,27 +54,35 @@ const char *format_duration(char *buf, uint64_t ns)
 	size_t u = 0;
 
 	if (ns >= 86400 * NSEC_PER_SEC) {
-		sprintf(buf, "%" PRIu64 "d%02" PRIu64 "h", s / 86400,
-			s / 3600 % 24);
+		put_pair(buf, s / 86400, 'd', s / 3600 % 24, 'h');
 	} else if (ns >= 3600 * NSEC_PER_SEC) {
-		sprintf(buf, "%" PRIu64 "h%02" PRIu64 "m", s / 3600, s / 60 % 60);
+		put_pair(buf, s / 3600, 'h', s / 60 % 60, 'm');
 	} else if (s >= 60) {
-		sprintf(buf, "%" PRIu64 "m%02" PRIu64 "s", s / 60, s % 60);
+		put_pair(buf, s / 60, 'm', s % 60, 's');
 	} else {
 		while (u + 1 < ARRAY_SIZE(units) &&
 		       ns + units[u + 1].ns / 2000 >= units[u + 1].ns)
 			u++;
-		sprintf(buf, "%.*f%s",
-			u && ns < units[u].ns * 9.95 ? 1 : 0,
-			(double)ns / units[u].ns, units[u].name);
+		put_rounded(buf, ns, units[u].ns,
+			    u && ns < units[u].ns * 9.95, units[u].name);
 	}
 	return buf;
 }
 
+/* @val in @n digits, leading zeroes included. Returns the end. */
+static char *put_digits(char *p, unsigned int val, size_t n)
+{
+	for (size_t i = n; i-- > 0; val /= 10)
+		p[i] = '0' + val % 10;
+	return p + n;
+}
+
 static void format_seconds(char *buf, const char *sign, uint64_t ns)
 {
-	sprintf(buf, "%s%llu.%06llu", sign, ns / NSEC_PER_SEC,
-		ns % NSEC_PER_SEC / 1000);
+	char *p = put_u64(stpcpy(buf, sign), ns / NSEC_PER_SEC);
+
+	*p++ = '.';
+	*put_digits(p, ns % NSEC_PER_SEC / 1000, 6) = 0;
 }
 
 static void format_wall(char *buf, const char *fmt, int64_t real_ns)
@@ -52,6 +94,23 @@ static void format_wall(char *buf, const char *fmt, int64_t real_ns)
 	strftime(buf, FORMAT_MAX / 2, fmt, &tm);
 	sprintf(buf + strlen(buf), ".%03d",
 		(int)(real_ns % (int64_t)NSEC_PER_SEC / 1000000));
+}
+
+/* Most lines are of the same second as the one before. */
+static void format_day(char *buf, struct clock *clock, int64_t real_ns)
+{
+	int64_t s = real_ns / (int64_t)NSEC_PER_SEC;
+	char *p;
+
+	if (real_ns < 0 || s != clock->second || !*clock->day) {
+		format_wall(buf, "%H:%M:%S", real_ns);
+		clock->second = s;
+		memcpy(clock->day, buf, 8);
+		return;
+	}
+	p = stpcpy(buf, clock->day);
+	*p++ = '.';
+	*put_digits(p, real_ns % (int64_t)NSEC_PER_SEC / 1000000, 3) = 0;
 }
 
 const char *format_time(char *buf, struct clock *clock, uint64_t ts_ns)
@@ -66,7 +125,7 @@ const char *format_time(char *buf, struct clock *clock, uint64_t ts_ns)
 	if (!ts_ns)
 		strcpy(buf, "?");
 	else if (clock->mode == TIME_WALL)
-		format_wall(buf, "%H:%M:%S", ts_ns + clock->real_ns);
+		format_day(buf, clock, ts_ns + clock->real_ns);
 	else if (ts_ns >= from)
 		format_seconds(buf, "", ts_ns - from);
 	else
@@ -104,11 +163,25 @@ static bool link_local(const uint8_t *addr)
 	return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
 }
 
+/* The end is returned. */
+static char *put_v4(char *p, const uint8_t *addr)
+{
+	for (size_t i = 0; i < 4; i++) {
+		if (i)
+			*p++ = '.';
+		p = put_u64(p, addr[i]);
+	}
+	*p = 0;
+	return p;
+}
+
 const char *format_addr(char *buf, const struct tcptrail_conn *who,
 			const uint8_t *addr)
 {
-	if (addr_is_v4(addr))
-		return inet_ntop(AF_INET, addr + 12, buf, FORMAT_MAX);
+	if (addr_is_v4(addr)) {
+		put_v4(buf, addr + 12);
+		return buf;
+	}
 	if (addr_is_any(addr) && !(who->flags & TCPTRAIL_F_IPV6))
 		return strcpy(buf, "0.0.0.0");
 	inet_ntop(AF_INET6, addr, buf, FORMAT_MAX);
@@ -121,12 +194,19 @@ static void format_endpoint(char *buf, const struct tcptrail_conn *who,
 			    const uint8_t *addr, unsigned int port,
 			    const char *no_port)
 {
-	char host[FORMAT_MAX], digits[16];
+	char host[FORMAT_MAX], *p = buf;
 
-	sprintf(digits, "%u", port);
-	format_addr(host, who, addr);
-	sprintf(buf, strchr(host, ':') ? "[%.64s]:%s" : "%.64s:%s", host,
-		port ? digits : no_port);
+	if (addr_is_v4(addr)) {
+		p = put_v4(p, addr + 12);
+	} else {
+		format_addr(host, who, addr);
+		p += sprintf(p, strchr(host, ':') ? "[%.64s]" : "%.64s", host);
+	}
+	*p++ = ':';
+	if (port)
+		*put_u64(p, port) = 0;
+	else
+		strcpy(p, no_port);
 }
 
 const char *format_local(char *buf, const struct conn *c)
@@ -146,7 +226,9 @@ const char *format_remote(char *buf, const struct conn *c)
 
 const char *format_id(char *buf, uint64_t cookie)
 {
-	sprintf(buf, cookie ? "sk:%" PRIx64 : "-", cookie);
+	if (!cookie)
+		return strcpy(buf, "-");
+	*put_hex(stpcpy(buf, "sk:"), cookie) = 0;
 	return buf;
 }
 

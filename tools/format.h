@@ -20,11 +20,14 @@ enum time_mode {
  * @real_ns: CLOCK_REALTIME minus CLOCK_BOOTTIME
  * @first_ns: of the first line
  * @last_ns: of the line before
+ * @second: since 1970, that @day tells: the last that was printed
  */
 struct clock {
 	enum time_mode mode;
 	int64_t real_ns;
 	uint64_t first_ns, last_ns;
+	int64_t second;
+	char day[12];
 };
 
 /* Long enough for any of the below. */

@@ -18,8 +18,9 @@ static struct merge_cpu *cpu_of(struct merge *m, uint32_t cpu)
 
 static void add_item(struct merge *m, struct item item)
 {
+	if (m->no_items)
+		return;
 	make_room(&m->item, &m->item_room, m->nitems, sizeof(*m->item));
-	item.arrival = m->nitems;
 	m->item[m->nitems++] = item;
 }
 
@@ -40,7 +41,7 @@ static void note_loss(struct merge *m, const struct tcptrail_hdr *hdr,
 	m->unrecovered += lost;
 	m->dirty = true;
 	add_item(m, (struct item){ .kind = ITEM_LOST, .ts_ns = hdr->ts_ns,
-				   .missing = lost, .cpu = hdr->cpu });
+				   .lost = lost, .cpu = hdr->cpu });
 }
 
 /* Is this record of a ring one that came before? */
@@ -59,6 +60,57 @@ static bool is_repeat(struct merge *m, const struct tcptrail_hdr *hdr)
 	return false;
 }
 
+/* ---- the end of connections ---- */
+
+/* Events of a socket that no step tells of. */
+static bool only_events(const struct conn *c)
+{
+	return !c->nsteps && !c->first_old;
+}
+
+/* From here on it is in the queue of those that may be forgotten. */
+static void note_end(struct merge *m, struct conn *c)
+{
+	if (!m->keep || c->ended_at)
+		return;
+	c->ended_at = max(m->rings, 1);
+	if (m->ended)
+		m->ended_last->ended_next = c;
+	else
+		m->ended = c;
+	m->ended_last = c;
+}
+
+static void forget(struct merge *m, struct conn *c)
+{
+	conns_remove(&m->conns, c);
+	c->next = m->dead;
+	m->dead = c;
+	m->ndead++;
+}
+
+static size_t drop_items_of_dead(struct merge *m)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->nitems; i++)
+		if (m->item[i].kind == ITEM_LOST || !m->item[i].conn->gone)
+			m->item[kept++] = m->item[i];
+	return kept;
+}
+
+static void bury(struct merge *m)
+{
+	struct conn *c;
+
+	m->nitems = drop_items_of_dead(m);
+	while ((c = m->dead)) {
+		m->dead = c->next;
+		conn_bury(&m->conns, c);
+	}
+	m->ndead = 0;
+}
+
 /* ---- records ---- */
 
 static struct conn *get_conn(struct merge *m, const struct tcptrail_conn *who)
@@ -69,48 +121,52 @@ static struct conn *get_conn(struct merge *m, const struct tcptrail_conn *who)
 	return c;
 }
 
-static struct tcptrail_step *copy_step(const struct tcptrail_hdr *hdr)
-{
-	static struct tcptrail_step rec;
-
-	memset(&rec, 0, sizeof(rec));
-	memcpy(&rec, hdr, min(hdr->size, sizeof(rec)));
-	return &rec;
-}
-
 static void add_step(struct merge *m, const struct tcptrail_hdr *hdr)
 {
-	struct tcptrail_step *rec = copy_step(hdr);
+	const struct tcptrail_step *rec = (const void *)hdr;
 	struct conn *c = get_conn(m, &rec->conn);
-	struct step *s = conn_add_step(c, rec);
+	struct step *s = conn_add_step(&m->conns, c, rec);
 
 	if (s)
 		add_item(m, (struct item){ .kind = ITEM_STEP, .conn = c,
 					   .step = s, .ts_ns = s->ts_ns });
+	if (rec->new_state == TCPTRAIL_CLOSE)
+		note_end(m, c);
+}
+
+static void add_stray(struct merge *m, const struct tcptrail_step *rec)
+{
+	struct stray *stray;
+	void *copy;
+
+	make_room(&m->stray, &m->stray_room, m->nstrays, sizeof(*m->stray));
+	stray = &m->stray[m->nstrays++];
+	stray->rec = rec;
+	stray->came_at = m->rings;
+	stray->own = !m->conns.records_stay;
+	if (!stray->own)
+		return;
+	copy = xrealloc(NULL, rec->hdr.size);
+	stray->rec = memcpy(copy, rec, rec->hdr.size);
 }
 
 /*
  * A reset is often sent when the connection is over: its event then only has
  * the cookie. With other rings still to be read its connection may be unknown
- * yet, so it waits for merge_settle_events().
+ * yet, so it waits for merge_settle_events(), or for the window to pass.
  */
 static void add_event(struct merge *m, const struct tcptrail_hdr *hdr)
 {
-	struct tcptrail_step *rec = copy_step(hdr);
+	const struct tcptrail_step *rec = (const void *)hdr;
 	struct step *s;
 	struct conn *c;
 
 	if (!rec->conn.birth_ns) {
-		s = xzalloc(sizeof(*s));
-		s->rec = xzalloc(sizeof(*rec));
-		*s->rec = *rec;
-		make_room(&m->stray, &m->stray_room, m->nstrays,
-			  sizeof(*m->stray));
-		m->stray[m->nstrays++] = s;
+		add_stray(m, rec);
 		return;
 	}
 	c = get_conn(m, &rec->conn);
-	s = conn_add_event(c, rec);
+	s = conn_add_event(&m->conns, c, rec, m->conns.records_stay);
 	add_item(m, (struct item){ .kind = ITEM_EVENT, .conn = c, .step = s,
 				   .ts_ns = s->ts_ns });
 }
@@ -119,9 +175,10 @@ static void settle_event(struct merge *m, const struct tcptrail_step *rec)
 {
 	struct conn *c = conns_latest(&m->conns, rec->conn.cookie,
 				      rec->hdr.ts_ns);
-	struct tcptrail_step own = *rec;
+	struct tcptrail_step own = { 0 };
 	struct step *s;
 
+	memcpy(&own, rec, min(rec->hdr.size, sizeof(own)));
 	if (!c || !rec->conn.cookie)
 		c = get_conn(m, &rec->conn);
 	/* What it does not know must not count for the connection. */
@@ -132,19 +189,57 @@ static void settle_event(struct merge *m, const struct tcptrail_step *rec)
 		memset(own.conn.saddr, 0, sizeof(own.conn.saddr));
 		memset(own.conn.daddr, 0, sizeof(own.conn.daddr));
 	}
-	s = conn_add_event(c, &own);
+	s = conn_add_event(&m->conns, c, &own, false);
 	add_item(m, (struct item){ .kind = ITEM_EVENT, .conn = c, .step = s,
 				   .ts_ns = s->ts_ns });
+	if (only_events(c))
+		note_end(m, c);
+}
+
+/* Those that came when there were at most @upto records. */
+static void settle_events(struct merge *m, uint64_t upto)
+{
+	for (; m->strays_done < m->nstrays; m->strays_done++) {
+		struct stray *stray = &m->stray[m->strays_done];
+
+		if (stray->came_at > upto)
+			return;
+		settle_event(m, stray->rec);
+		if (stray->own)
+			free((void *)stray->rec);
+	}
+	m->nstrays = m->strays_done = 0;
 }
 
 void merge_settle_events(struct merge *m)
 {
-	for (size_t i = 0; i < m->nstrays; i++) {
-		settle_event(m, m->stray[i]->rec);
-		free(m->stray[i]->rec);
-		free(m->stray[i]);
+	settle_events(m, UINT64_MAX);
+}
+
+/*
+ * Records of one connection may lie in several rings, and what is read from
+ * one of them can be newer than what still lies in another. But all rings are
+ * read in turn, each up to its head, so what was written before a record that
+ * has been read comes within two more turns: that is the window.
+ */
+void merge_prune(struct merge *m)
+{
+	uint64_t upto = m->rings - m->window;
+	struct conn *c;
+
+	if (m->rings < m->window)
+		return;
+	settle_events(m, upto);
+	while ((c = m->ended) && c->ended_at <= upto) {
+		m->ended = c->ended_next;
+		c->ended_next = NULL;
+		c->ended_at = 0;
+		if ((conn_ended(c) || only_events(c)) &&
+		    !m->keep(c, m->keep_arg))
+			forget(m, c);
 	}
-	m->nstrays = 0;
+	if (m->ndead > m->nitems / 16)
+		bury(m);
 }
 
 /* Steps that were only in the trail are news too. */
@@ -157,13 +252,15 @@ static void add_trail(struct merge *m, const struct tcptrail_hdr *hdr)
 
 	for (size_t i = 0; i < min(before, TCPTRAIL_STEPS); i++)
 		had |= (uint32_t)!!c->step[i] << i;
-	conn_add_trail(c, rec);
+	conn_add_trail(&m->conns, c, rec);
 	for (size_t i = 0; i < min(c->nsteps, TCPTRAIL_STEPS); i++)
 		if (!(had & 1U << i) && c->step[i])
 			add_item(m, (struct item){
 				.kind = ITEM_STEP, .conn = c,
 				.step = c->step[i],
 				.ts_ns = c->step[i]->ts_ns });
+	if (hdr->type == TCPTRAIL_END)
+		note_end(m, c);
 }
 
 /*
@@ -210,6 +307,10 @@ enum merge_event merge_add(struct merge *m, const struct tcptrail_hdr *hdr)
 	if (is_repeat(m, hdr))
 		return MERGE_NOTHING;
 	m->records++;
+	m->rings += !!hdr->seq;
+	/* Not each time, it is not urgent. */
+	if (m->prune && m->rings % 64 == 0)
+		merge_prune(m);
 	switch (hdr->type) {
 	case TCPTRAIL_STEP:
 		add_step(m, hdr);
@@ -264,65 +365,113 @@ bool merge_has_gap(const struct merge *m)
 }
 
 /* Clocks may differ between CPUs, but a step is never before an earlier one. */
-static void order_steps(struct conn *c)
+static uint64_t order_of(const struct item *item)
 {
-	uint64_t latest = 0;
+	const struct conn *c = item->conn;
+	uint64_t latest = item->step->ts_ns;
 
-	for (size_t i = 0; i < c->nsteps; i++) {
-		if (!c->step[i])
-			continue;
-		latest = max(latest, c->step[i]->ts_ns);
-		c->step[i]->order_ns = latest;
-	}
+	if (item->kind != ITEM_STEP || !c->birth_ns)
+		return latest;
+	for (size_t i = 0; i < item->step->n && i < c->nsteps; i++)
+		if (c->step[i])
+			latest = max(latest, c->step[i]->ts_ns);
+	return latest;
 }
 
-static int by_order(const void *a, const void *b)
+/* Otherwise as they came: the sort is stable. */
+static bool comes_before(const struct item *x, const struct item *y)
 {
-	const struct item *x = a, *y = b;
-
 	if (x->ts_ns != y->ts_ns)
-		return x->ts_ns < y->ts_ns ? -1 : 1;
-	if (x->conn && x->conn == y->conn && x->kind == ITEM_STEP &&
-	    y->kind == ITEM_STEP && x->step->n != y->step->n)
-		return x->step->n - y->step->n;
-	return x->arrival < y->arrival ? -1 : x->arrival > y->arrival;
+		return x->ts_ns < y->ts_ns;
+	return x->kind == ITEM_STEP && y->kind == ITEM_STEP &&
+	       x->conn == y->conn && x->step->n < y->step->n;
 }
 
+/* Two neighbours that are in order each, @n and @more; @tmp has room for @n. */
+static void merge_runs(struct item *item, size_t n, size_t more,
+		       struct item *tmp)
+{
+	const struct item *a = tmp, *b = item + n;
+	const struct item *a_end = tmp + n, *b_end = b + more;
+
+	memcpy(tmp, item, n * sizeof(*item));
+	while (a < a_end && b < b_end)
+		*item++ = comes_before(b, a) ? *b++ : *a++;
+	memcpy(item, a, (a_end - a) * sizeof(*item));
+}
+
+/* Where the items that are in order end. */
+static size_t run_end(const struct item *item, size_t from, size_t n)
+{
+	for (from++; from < n && !comes_before(&item[from], &item[from - 1]);)
+		from++;
+	return min(from, n);
+}
+
+/* Most of them are in order already, in long runs. */
 static void sort_items(struct merge *m)
 {
-	for (size_t i = 0; i < m->nitems; i++) {
-		struct item *item = &m->item[i];
+	struct item *tmp = NULL;
+	size_t n = m->nitems;
 
-		if (item->kind != ITEM_STEP)
-			continue;
-		order_steps(item->conn);
-		item->ts_ns = item->step->order_ns;
+	for (size_t i = 0; i < n; i++)
+		if (m->item[i].kind != ITEM_LOST)
+			m->item[i].ts_ns = order_of(&m->item[i]);
+	while (run_end(m->item, 0, n) < n) {
+		if (!tmp)
+			tmp = xrealloc(NULL, n * sizeof(*tmp));
+		for (size_t at = 0, mid, end; at < n; at = end) {
+			mid = run_end(m->item, at, n);
+			end = mid < n ? run_end(m->item, mid, n) : n;
+			merge_runs(m->item + at, mid - at, end - mid, tmp);
+		}
 	}
-	qsort(m->item, m->nitems, sizeof(*m->item), by_order);
+	free(tmp);
 }
 
-/* The sorted items with a hole before each step that lacks its predecessors. */
-static struct item *with_holes(struct merge *m, size_t *n)
+/* Steps missing right before the item, which is then told. */
+static uint32_t tell(const struct item *item)
+{
+	struct conn *c = item->conn;
+	uint32_t missing;
+
+	if (item->kind != ITEM_STEP || !c->birth_ns)
+		return 0;
+	missing = gap_before(c, item->step->n);
+	c->told = max(c->told, item->step->n + 1U);
+	return missing;
+}
+
+/* A hole is put before each step that lacks its predecessors. */
+static void put_holes(struct merge *m)
 {
 	struct item *out = NULL;
-	size_t room = 0;
+	size_t n = 0, room = 0;
 
-	*n = 0;
 	for (size_t i = 0; i < m->nitems; i++) {
-		struct item item = m->item[i], hole = item;
-		struct conn *c = item.conn;
+		struct item hole = m->item[i];
 
-		make_room(&out, &room, *n + 1, sizeof(*out));
-		if (item.kind == ITEM_STEP && c->birth_ns) {
-			hole.kind = ITEM_HOLE;
-			hole.missing = gap_before(c, item.step->n);
-			if (hole.missing)
-				out[(*n)++] = hole;
-			c->told = max(c->told, (size_t)item.step->n + 1);
+		hole.missing = tell(&m->item[i]);
+		/* Without holes, which is usual, nothing is copied. */
+		if (hole.missing && !out) {
+			make_room(&out, &room, i + 1, sizeof(*out));
+			memcpy(out, m->item, i * sizeof(*out));
+			n = i;
 		}
-		out[(*n)++] = item;
+		if (!out)
+			continue;
+		make_room(&out, &room, n + 1, sizeof(*out));
+		if (hole.missing) {
+			hole.kind = ITEM_HOLE;
+			out[n++] = hole;
+		}
+		out[n++] = m->item[i];
 	}
-	return out;
+	if (!out)
+		return;
+	free(m->item);
+	m->item = out;
+	m->nitems = n;
 }
 
 struct item *merge_take(struct merge *m, size_t *n)
@@ -330,34 +479,23 @@ struct item *merge_take(struct merge *m, size_t *n)
 	struct item *items;
 
 	merge_settle_events(m);
-	if (!m->nitems) {
-		*n = 0;
-		return NULL;
-	}
 	sort_items(m);
-	items = with_holes(m, n);
-	m->nitems = 0;
+	put_holes(m);
+	items = m->item;
+	*n = m->nitems;
+	m->item = NULL;
+	m->nitems = m->item_room = 0;
 	return items;
 }
 
 /* ---- memory ---- */
 
-static bool is_over(const struct conn *c, uint64_t before_ns)
-{
-	return conn_ended(c) && c->seen_ns < before_ns;
-}
-
-void merge_forget(struct merge *m, uint64_t before_ns)
-{
-	conns_prune(&m->conns, is_over, before_ns);
-}
-
 void merge_free(struct merge *m)
 {
-	for (size_t i = 0; i < m->nstrays; i++) {
-		free(m->stray[i]->rec);
-		free(m->stray[i]);
-	}
+	for (size_t i = m->strays_done; i < m->nstrays; i++)
+		if (m->stray[i].own)
+			free((void *)m->stray[i].rec);
+	bury(m);
 	free(m->stray);
 	free(m->item);
 	free(m->cpu);

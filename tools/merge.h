@@ -12,18 +12,37 @@
 enum item_kind {
 	ITEM_STEP,
 	ITEM_EVENT,
-	ITEM_HOLE,	/* @missing steps before step @step are missing */
-	ITEM_LOST,	/* @missing records of ring @cpu were lost */
+	ITEM_HOLE,	/* steps before @step are missing */
+	ITEM_LOST,	/* records of a ring were lost */
 };
 
+/**
+ * struct item - something new
+ * @ts_ns: to sort by: not before that of an earlier step of the connection
+ * @conn: and @step, of all but ITEM_LOST
+ * @missing: of ITEM_HOLE; @lost and @cpu: of ITEM_LOST
+ */
 struct item {
-	enum item_kind kind;
-	struct conn *conn;	/* NULL for ITEM_LOST, and events of nobody */
-	struct step *step;
 	uint64_t ts_ns;
-	uint64_t missing;
-	uint32_t cpu;
-	size_t arrival;
+	union {
+		struct {
+			struct conn *conn;
+			struct step *step;
+		};
+		struct {
+			uint64_t lost;
+			uint32_t cpu;
+		};
+	};
+	uint32_t missing;
+	enum item_kind kind;
+};
+
+/* An event that waits for its connection; @own: the record is a copy. */
+struct stray {
+	const struct tcptrail_step *rec;
+	uint64_t came_at;	/* rings */
+	bool own;
 };
 
 struct merge_cpu {
@@ -42,10 +61,27 @@ struct merge_cpu {
  * @settled: a SYNC came without a loss before it: from here on it is live
  * @dirty: something was lost since the last SYNC
  * @synced: a SYNC came
+ * @no_items: nobody will ask what is new
+ * @prune: forget while reading, items not yet taken included; else only in
+ *	merge_prune()
+ * @window: so many records of rings later nothing older can come
+ * @rings: records of rings so far
+ * @keep: asked once about each connection, when it is over and nothing can
+ *	come about it any more: false: it is forgotten. NULL: all are kept
+ * @ended: connections that have ended, in order, and @ended_last
+ * @dead: forgotten, but items may point to them
  */
 struct merge {
 	struct conns conns;
 	bool accept_seen;
+	bool no_items, prune;
+	uint64_t window;
+	uint64_t rings;
+	bool (*keep)(const struct conn *c, void *arg);
+	void *keep_arg;
+	struct conn *ended, *ended_last;
+	struct conn *dead;
+	size_t ndead;
 	uint64_t newest_ns;
 	uint64_t records;
 	uint64_t unknown;
@@ -58,8 +94,8 @@ struct merge {
 	size_t cpu_room;
 	struct item *item;
 	size_t nitems, item_room;
-	struct step **stray;
-	size_t nstrays, stray_room;
+	struct stray *stray;
+	size_t nstrays, stray_room, strays_done;
 };
 
 enum merge_event {
@@ -85,8 +121,8 @@ struct item *merge_take(struct merge *m, size_t *n);
 /* Events that came before their connection find it now; before questions. */
 void merge_settle_events(struct merge *m);
 
-/* Forget connections that ended before @before_ns. After merge_take(). */
-void merge_forget(struct merge *m, uint64_t before_ns);
+/* Forget what keep() does not want. After merge_take() and its items. */
+void merge_prune(struct merge *m);
 
 /* Something is missing in the answer for good. */
 bool merge_incomplete(const struct merge *m);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <json.h>
+/* The table, and what both shapes share. JSON is in out_json.c. */
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "out.h"
+#include "out_json.h"
 
 /* A last column narrower than this gets lines of its own. */
 #define MIN_LAST	24
+/* Of standard output, when it is no terminal. */
+#define BUFFER_SIZE	(256 * 1024)
 
 static bool want_colors(enum color_when when)
 {
@@ -40,6 +43,8 @@ void out_init(struct out *o, bool json, bool pretty, enum color_when when,
 	o->pretty = pretty;
 	o->colors = !json && want_colors(when);
 	o->width = oneline ? 0 : terminal_width();
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, NULL, _IOFBF, BUFFER_SIZE);
 }
 
 void out_columns(struct out *o, const char *const *names, size_t n)
@@ -51,7 +56,7 @@ void out_columns(struct out *o, const char *const *names, size_t n)
 		o->col_width[i] = strlen(names[i]);
 }
 
-/* ---- text ---- */
+/* ---- printing ---- */
 
 static const char *color_code(enum color color)
 {
@@ -64,22 +69,50 @@ static const char *color_code(enum color color)
 	return codes[color];
 }
 
-static void put(const struct out *o, enum color color, const char *s, size_t n)
+static void put(struct out *o, enum color color, const char *s, size_t n)
 {
 	bool colored = o->colors && color != COLOR_NONE;
 
-	printf("%s%.*s%s", colored ? color_code(color) : "", (int)n, s,
-	       colored ? "\033[0m" : "");
+	if (colored)
+		text_put(&o->print, color_code(color),
+			 strlen(color_code(color)));
+	if (n)
+		text_put(&o->print, s, n);
+	if (colored)
+		text_put(&o->print, "\033[0m", 4);
 }
 
-/* Columns of the screen: characters, not bytes. */
-static size_t text_width(const char *s)
+static void put_blanks(struct out *o, size_t n)
 {
-	size_t n = 0;
+	text_room(&o->print, n);
+	memset(o->print.s + o->print.len, ' ', n);
+	o->print.len += n;
+}
 
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
+static void print(struct out *o)
+{
+	if (!o->print.len)
+		return;
+	fwrite_unlocked(o->print.s, 1, o->print.len, stdout);
+	o->print.len = 0;
+}
+
+/* Columns of the screen: characters, not bytes; @n bytes of UTF-8. */
+static size_t width_of(const char *s, size_t n)
+{
+	const uint64_t ones = 0x8080808080808080ULL;
+	size_t width = n;
+	uint64_t word;
+
+	/* Behind its first byte each byte of a character begins with bits 10. */
+	for (; n >= sizeof(word); s += sizeof(word), n -= sizeof(word)) {
+		memcpy(&word, s, sizeof(word));
+		if (word & ones)
+			width -= __builtin_popcountll(word & ~(word << 1) & ones);
+	}
+	for (; n; s++, n--)
+		width -= ((unsigned char)*s & 0xc0) == 0x80;
+	return width;
 }
 
 /* How much of @s goes on a line of @width, cut behind every second word. */
@@ -100,20 +133,25 @@ static size_t wrap_at(const char *s, size_t width)
 	}
 }
 
+static void put_indent(struct out *o, size_t indent)
+{
+	text_put(&o->print, "\n", 1);
+	put_blanks(o, indent);
+}
+
 /* The last cell may be long: over several lines, each indented alike. */
-static void put_last(const struct out *o, const struct out_cell *cell,
+static void put_last(struct out *o, const struct out_cell *cell, const char *s,
 		     size_t column)
 {
 	size_t indent = column, room;
-	const char *s = cell->text;
 
-	if (!o->width || column + text_width(s) <= o->width) {
-		put(o, cell->color, s, strlen(s));
+	if (!o->width || column + cell->width <= o->width) {
+		put(o, cell->color, s, cell->len);
 		return;
 	}
 	if (column + MIN_LAST > o->width) {
 		indent = 4;
-		printf("\n%*s", (int)indent, "");
+		put_indent(o, indent);
 	}
 	room = o->width > indent + 1 ? o->width - indent : 1;
 	while (*s) {
@@ -123,74 +161,78 @@ static void put_last(const struct out *o, const struct out_cell *cell,
 		s += n;
 		s += strspn(s, " ");
 		if (*s)
-			printf("\n%*s", (int)indent, "");
+			put_indent(o, indent);
 	}
 }
 
-static void put_row(const struct out *o, const struct out_cell *row, size_t n)
+static void put_row(struct out *o, const struct out_cell *cell, size_t n,
+		    const char *text)
 {
 	size_t column = 0;
 
 	/* No padding at the end of a line. */
-	while (n > 1 && !*row[n - 1].text)
+	while (n > 1 && !cell[n - 1].len)
 		n--;
-	for (size_t i = 0; i < n; i++) {
-		if (i + 1 == n) {
-			put_last(o, &row[i], column);
-			break;
-		}
-		put(o, row[i].color, row[i].text, strlen(row[i].text));
-		printf("%*s", (int)(o->col_width[i] + 1 -
-				    text_width(row[i].text)), "");
+	for (size_t i = 0; i + 1 < n; i++) {
+		put(o, cell[i].color, text + cell[i].at, cell[i].len);
+		put_blanks(o, o->col_width[i] + 1 - cell[i].width);
 		column += o->col_width[i] + 1;
 	}
-	putchar('\n');
+	put_last(o, &cell[n - 1], text + cell[n - 1].at, column);
+	text_put(&o->print, "\n", 1);
 }
 
-/* A line of its own is a row without second cell. */
-static bool is_line(const struct out_cell *row)
+/* A cell behind those of @t. */
+static struct out_cell add_cell(struct text *t, const char *s, enum color color)
 {
-	return !row[1].text;
-}
+	size_t len = strlen(s), at = t->len;
 
-static void put_line(const struct out *o, const struct out_cell *row)
-{
-	put(o, row->color, row->text, strlen(row->text));
-	putchar('\n');
+	text_put(t, s, len + 1);
+	return (struct out_cell){ at, len, width_of(s, len), color };
 }
 
 static void put_header(struct out *o)
 {
-	struct out_cell row[OUT_COLUMNS];
+	struct out_cell cell[OUT_COLUMNS];
+	struct text t = { 0 };
 
-	if (o->header_done)
+	if (o->header_done || !o->ncolumns)
 		return;
 	for (size_t i = 0; i < o->ncolumns; i++)
-		row[i] = (struct out_cell){ (char *)o->column[i], COLOR_NONE };
-	put_row(o, row, o->ncolumns);
+		cell[i] = add_cell(&t, o->column[i], COLOR_NONE);
+	put_row(o, cell, o->ncolumns, t.s);
+	text_free(&t);
 	o->header_done = true;
 }
 
-static void free_row(struct out_cell *row, size_t n)
+static void put_any(struct out *o, const struct out_cell *cell, size_t ncells,
+		    const char *text)
 {
-	for (size_t i = 0; i < n; i++) {
-		free(row[i].text);
-		row[i].text = NULL;
+	put_header(o);
+	if (ncells) {
+		put_row(o, cell, ncells, text);
+	} else {
+		put(o, cell->color, text, cell->len);
+		text_put(&o->print, "\n", 1);
 	}
+	print(o);
 }
+
+/* ---- rows ---- */
 
 void out_flush(struct out *o)
 {
-	if (!o->json && o->ncolumns)
-		put_header(o);
+	put_header(o);
+	print(o);
 	for (size_t i = 0; i < o->nrows; i++) {
-		if (is_line(o->rows[i]))
-			put_line(o, o->rows[i]);
-		else
-			put_row(o, o->rows[i], o->ncolumns);
-		free_row(o->rows[i], OUT_COLUMNS);
+		struct out_row *row = &o->rows[i];
+
+		put_any(o, row->cell, row->ncells, row->text);
+		free(row->text);
 	}
 	o->nrows = 0;
+	text_free(&o->line);
+	text_free(&o->print);
 	fflush(stdout);
 }
 
@@ -202,118 +244,47 @@ bool out_finish(struct out *o)
 	return !ferror(stdout) && !fclose(stdout);
 }
 
-static void keep_row(struct out *o, const struct out_cell *row, size_t n)
+static void keep_row(struct out *o, size_t ncells)
 {
+	struct out_row *row;
+
 	make_room(&o->rows, &o->rows_room, o->nrows, sizeof(*o->rows));
-	memset(o->rows[o->nrows], 0, sizeof(*o->rows));
-	memcpy(o->rows[o->nrows++], row, n * sizeof(*row));
+	row = &o->rows[o->nrows++];
+	memcpy(row->cell, o->cell, sizeof(row->cell));
+	row->ncells = ncells;
+	row->text = xzalloc(o->line.len);
+	memcpy(row->text, o->line.s, o->line.len);
+}
+
+/* The row, or with no cells the line, that has been made is what now? */
+static void row_done(struct out *o, size_t ncells)
+{
 	if (o->stream)
-		out_flush(o);
-}
-
-static void end_row(struct out *o)
-{
-	while (o->ncells < o->ncolumns)
-		o->row[o->ncells++] = (struct out_cell){ xstrdup(""), COLOR_NONE };
-	for (size_t i = 0; i < o->ncells; i++)
-		o->col_width[i] = max(o->col_width[i],
-				      text_width(o->row[i].text));
-	keep_row(o, o->row, o->ncells);
+		put_any(o, o->cell, ncells, o->line.s);
+	else if (!o->measure)
+		keep_row(o, ncells);
 	o->ncells = 0;
+	o->line.len = 0;
 }
 
-static void add_cell(struct out *o, const char *text)
+void out_cell(struct out *o, const char *text)
 {
-	if (!text || o->json || o->ncells == o->ncolumns)
+	size_t i = o->ncells;
+
+	if (i == o->ncolumns)
 		return;
-	o->row[o->ncells++] = (struct out_cell){ xstrdup(text), o->next_color };
+	o->cell[i] = add_cell(&o->line, text, o->next_color);
+	o->col_width[i] = max(o->col_width[i], o->cell[i].width);
 	o->next_color = COLOR_NONE;
-}
-
-void out_color(struct out *o, enum color color)
-{
-	o->next_color = color;
+	o->ncells++;
 }
 
 void out_line(struct out *o, enum color color, const char *line)
 {
-	struct out_cell cell = { .color = color };
-
 	if (o->json)
 		return;
-	cell.text = xstrdup(line);
-	keep_row(o, &cell, 1);
-}
-
-/* ---- JSON ---- */
-
-static void add_member(struct out *o, const char *key, struct json_object *val)
-{
-	struct json_object *to = o->stack[o->depth - 1];
-
-	if (json_object_is_type(to, json_type_array))
-		json_object_array_add(to, val);
-	else
-		json_object_object_add(to, key, val);
-}
-
-static bool wants(const struct out *o, const char *key)
-{
-	return o->json && o->depth &&
-	       (key || json_object_is_type(o->stack[o->depth - 1],
-					   json_type_array));
-}
-
-void out_str(struct out *o, const char *key, const char *cell, const char *val)
-{
-	if (wants(o, key))
-		add_member(o, key, val ? json_object_new_string(val) : NULL);
-	add_cell(o, cell);
-}
-
-void out_u64(struct out *o, const char *key, const char *cell, uint64_t val)
-{
-	if (wants(o, key))
-		add_member(o, key, json_object_new_uint64(val));
-	add_cell(o, cell);
-}
-
-void out_bool(struct out *o, const char *key, const char *cell, bool val)
-{
-	if (wants(o, key))
-		add_member(o, key, json_object_new_boolean(val));
-	add_cell(o, cell);
-}
-
-void out_null(struct out *o, const char *key)
-{
-	if (wants(o, key))
-		add_member(o, key, NULL);
-}
-
-static void open_member(struct out *o, const char *key, struct json_object *val)
-{
-	if (o->depth)
-		add_member(o, key, val);
-	o->stack[o->depth++] = val;
-}
-
-void out_open(struct out *o, const char *key)
-{
-	if (o->json)
-		open_member(o, key, json_object_new_object());
-}
-
-void out_open_array(struct out *o, const char *key)
-{
-	if (o->json)
-		open_member(o, key, json_object_new_array());
-}
-
-void out_close(struct out *o)
-{
-	if (o->json)
-		o->depth--;
+	o->cell[0] = add_cell(&o->line, line, color);
+	row_done(o, 0);
 }
 
 void out_begin(struct out *o)
@@ -323,17 +294,14 @@ void out_begin(struct out *o)
 
 void out_end(struct out *o)
 {
-	int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
-
-	if (!o->json) {
-		end_row(o);
+	if (o->json) {
+		out_close(o);
+		if (!o->measure)
+			out_json_print(o);
+		o->line.len = 0;
 		return;
 	}
-	flags |= o->pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED :
-		 JSON_C_TO_STRING_PLAIN;
-	puts(json_object_to_json_string_ext(o->stack[0], flags));
-	json_object_put(o->stack[0]);
-	o->depth = 0;
-	if (o->stream)
-		fflush(stdout);
+	while (o->ncells < o->ncolumns)
+		out_cell(o, "");
+	row_done(o, o->ncells);
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "util.h"
 
@@ -29,41 +30,56 @@ enum color_when {
 	COLOR_NEVER,
 };
 
-struct out_cell {
-	char *text;
-	enum color color;
-};
-
 #define OUT_COLUMNS	16
 #define OUT_DEPTH	8
 
-struct json_object;
+/**
+ * struct out_cell - a cell of the row that is being made
+ * @at: where its text begins in that row's text; @len: bytes of it
+ * @width: columns of the screen
+ */
+struct out_cell {
+	uint32_t at, len, width;
+	enum color color;
+};
+
+/* A row that waits for the width of its columns. */
+struct out_row {
+	struct out_cell cell[OUT_COLUMNS];
+	size_t ncells;		/* 0: a line of its own */
+	char *text;
+};
 
 /**
  * struct out - standard output, in one shape or the other
  * @stream: rows are printed as they come, columns only grow; else they fit
+ * @measure: rows only widen their columns, nothing is printed: a first pass
+ *	over an answer that is too long to be kept
  * @width: columns of the terminal, 0: unlimited
+ * @line: the row that is being made: its cells, or JSON
+ * @print: what goes to standard output at once
+ * @in_array: bit N: level N of the JSON is an array
  */
 struct out {
-	bool json, pretty, no_header, colors, stream, header_done;
+	bool json, pretty, no_header, colors, stream, measure, header_done;
 	unsigned int width;
 	const char *const *column;
 	size_t ncolumns;
 	unsigned int col_width[OUT_COLUMNS];
-	struct out_cell row[OUT_COLUMNS];
+	struct text line, print;
+	struct out_cell cell[OUT_COLUMNS];
 	size_t ncells;
-	struct out_cell (*rows)[OUT_COLUMNS];
+	struct out_row *rows;
 	size_t nrows, rows_room;
 	enum color next_color;
-	struct json_object *stack[OUT_DEPTH];
-	unsigned int depth;
+	unsigned int depth, in_array;
 };
 
 void out_init(struct out *o, bool json, bool pretty, enum color_when when,
 	      bool oneline);
 /* The columns of the rows to come; the array must stay. */
 void out_columns(struct out *o, const char *const *names, size_t n);
-/* Print the rows that wait for the width of their columns. */
+/* Print the rows that wait for the width of their columns, and flush. */
 void out_flush(struct out *o);
 /* Everything is written; false: it was not. */
 bool out_finish(struct out *o);
@@ -72,20 +88,75 @@ bool out_finish(struct out *o);
 void out_begin(struct out *o);
 void out_end(struct out *o);
 
+/* Colour of the next cell. */
+static inline void out_color(struct out *o, enum color color)
+{
+	o->next_color = color;
+}
+
+/* The halves of a field; @len: of @key. Use out_str() and so on. */
+void out_cell(struct out *o, const char *text);
+void out_json_str(struct out *o, const char *key, size_t len, const char *val);
+void out_json_u64(struct out *o, const char *key, size_t len, uint64_t val);
+void out_json_raw(struct out *o, const char *key, size_t len, const char *val);
+void out_json_open(struct out *o, const char *key, size_t len, bool array);
+
+static inline bool out_wants(const struct out *o, const char *key)
+{
+	return o->json && o->depth && (key || o->in_array >> o->depth & 1);
+}
+
 /*
  * Fields. @key NULL: not in JSON; @cell NULL: no cell of the table. A NULL
- * @val of out_str() is null.
+ * @val of out_str() is null. Inline, so that the lengths of keys are known.
  */
-void out_str(struct out *o, const char *key, const char *cell, const char *val);
-void out_u64(struct out *o, const char *key, const char *cell, uint64_t val);
-void out_bool(struct out *o, const char *key, const char *cell, bool val);
-void out_null(struct out *o, const char *key);
-/* Colour of the next cell. */
-void out_color(struct out *o, enum color color);
+static inline void out_str(struct out *o, const char *key, const char *cell,
+			   const char *val)
+{
+	if (out_wants(o, key))
+		out_json_str(o, key, key ? strlen(key) : 0, val);
+	if (cell && !o->json)
+		out_cell(o, cell);
+}
+
+static inline void out_u64(struct out *o, const char *key, const char *cell,
+			   uint64_t val)
+{
+	if (out_wants(o, key))
+		out_json_u64(o, key, key ? strlen(key) : 0, val);
+	if (cell && !o->json)
+		out_cell(o, cell);
+}
+
+static inline void out_bool(struct out *o, const char *key, const char *cell,
+			    bool val)
+{
+	if (out_wants(o, key))
+		out_json_raw(o, key, key ? strlen(key) : 0,
+			     val ? "true" : "false");
+	if (cell && !o->json)
+		out_cell(o, cell);
+}
+
+static inline void out_null(struct out *o, const char *key)
+{
+	if (out_wants(o, key))
+		out_json_raw(o, key, key ? strlen(key) : 0, "null");
+}
 
 /* Members that are objects or arrays; an element of an array has no key. */
-void out_open(struct out *o, const char *key);
-void out_open_array(struct out *o, const char *key);
+static inline void out_open(struct out *o, const char *key)
+{
+	if (o->json)
+		out_json_open(o, key, key ? strlen(key) : 0, false);
+}
+
+static inline void out_open_array(struct out *o, const char *key)
+{
+	if (o->json)
+		out_json_open(o, key, key ? strlen(key) : 0, true);
+}
+
 void out_close(struct out *o);
 
 /* A line of its own in text; nothing in JSON. */

@@ -15,11 +15,13 @@
 
 /**
  * struct end - one connection, to be sorted
+ * @hash: of @key
  * @key: addresses and ports of both ends, the lesser first: equal for mirrors
  * @reach: the latest end of this and all before it in its group
  */
 struct end {
 	struct conn *conn;
+	uint32_t hash;
 	uint8_t key[36];
 	uint64_t reach;
 };
@@ -28,6 +30,25 @@ static void write_half(uint8_t *to, const uint8_t *addr, uint16_t port)
 {
 	memcpy(to, addr, 16);
 	memcpy(to + 16, &port, 2);
+}
+
+static uint64_t mix(uint64_t sum, const uint8_t *addr, uint16_t port)
+{
+	uint64_t half[2];
+
+	memcpy(half, addr, sizeof(half));
+	sum ^= half[0] * 0x9e3779b97f4a7c15ULL;
+	sum ^= (half[1] ^ (uint64_t)port << 16) * 0xc2b2ae3d27d4eb4fULL;
+	return sum ^ sum >> 29;
+}
+
+/* The same for mirrors. */
+static uint32_t hash_ends(const struct conn *c)
+{
+	uint64_t local = mix(0, c->who.saddr, c->who.sport);
+	uint64_t remote = mix(0, c->who.daddr, c->who.dport);
+
+	return (local + remote) * 0x9e3779b97f4a7c15ULL >> 32;
 }
 
 static void fill_end(struct end *e, struct conn *c)
@@ -39,6 +60,7 @@ static void fill_end(struct end *e, struct conn *c)
 	write_half(remote, c->who.daddr, c->who.dport);
 	local_first = memcmp(local, remote, 18) < 0;
 	e->conn = c;
+	e->hash = hash_ends(c);
 	memcpy(e->key, local_first ? local : remote, 18);
 	memcpy(e->key + 18, local_first ? remote : local, 18);
 }
@@ -52,8 +74,11 @@ static bool can_pair(const struct conn *c)
 static int by_key(const void *a, const void *b)
 {
 	const struct end *x = a, *y = b;
-	int diff = memcmp(x->key, y->key, sizeof(x->key));
+	int diff;
 
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	diff = memcmp(x->key, y->key, sizeof(x->key));
 	if (diff)
 		return diff;
 	if (x->conn->birth_ns != y->conn->birth_ns)
@@ -185,17 +210,49 @@ static void pair_groups(struct end *ends, size_t n)
 	}
 }
 
+/*
+ * How many have a hash, by its lower bits, 255: as many or more. Most are
+ * alone, and need not be sorted.
+ */
+struct census {
+	uint8_t *count;
+	uint32_t mask;
+};
+
+static void census_take(struct census *cen, const struct conns *cs)
+{
+	size_t size = 1024;
+
+	while (size < 8 * cs->n && size < 1UL << 31)
+		size *= 2;
+	cen->count = xzalloc(size);
+	cen->mask = size - 1;
+	for (size_t i = 0; i < cs->n; i++) {
+		uint8_t *n = &cen->count[hash_ends(cs->all[i]) & cen->mask];
+
+		*n += can_pair(cs->all[i]) && *n < 255;
+	}
+}
+
 void pair_all(struct conns *cs)
 {
-	struct end *ends = xzalloc((cs->n + 1) * sizeof(*ends));
-	size_t n = 0;
+	struct census cen;
+	struct end *ends = NULL;
+	size_t n = 0, room = 0;
 
+	census_take(&cen, cs);
 	for (size_t i = 0; i < cs->n; i++) {
-		cs->all[i]->peer = NULL;
-		if (can_pair(cs->all[i]))
-			fill_end(&ends[n++], cs->all[i]);
+		struct conn *c = cs->all[i];
+
+		c->peer = NULL;
+		if (!can_pair(c) || cen.count[hash_ends(c) & cen.mask] < 2)
+			continue;
+		make_room(&ends, &room, n, sizeof(*ends));
+		fill_end(&ends[n++], c);
 	}
-	qsort(ends, n, sizeof(*ends), by_key);
+	free(cen.count);
+	if (n)
+		qsort(ends, n, sizeof(*ends), by_key);
 	pair_groups(ends, n);
 	free(ends);
 }

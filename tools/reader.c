@@ -8,6 +8,8 @@
 
 /* Losing records so often means that reading can't keep up at all. */
 #define MAX_RESYNCS	8
+/* So many records are read before a recording's memory is given back. */
+#define DROP_RECORDS	16384
 /* Records that are read before something is printed. */
 #define MAX_BATCH	50000
 
@@ -15,6 +17,10 @@ void reader_init(struct merge *m, const struct source *src)
 {
 	memset(m, 0, sizeof(*m));
 	m->accept_seen = src->info.hooks & 1ULL << TCPTRAIL_H_ACCEPT;
+	m->no_items = !src->live;
+	m->prune = !src->live;
+	m->conns.records_stay = !src->live;
+	m->window = max(2ULL * src->info.cpus * src->info.slots, 1024);
 }
 
 bool reader_catch_up(struct source *src, struct merge *m)
@@ -32,6 +38,8 @@ bool reader_catch_up(struct source *src, struct merge *m)
 		if (!hdr)
 			continue;
 		event = merge_add(m, hdr);
+		if (m->records % DROP_RECORDS == 0)
+			source_drop(src);
 		if (!src->live)
 			continue;
 		if (event == MERGE_SYNC)

@@ -64,6 +64,12 @@ void source_refresh(struct source *src)
 	src->ops->refresh(src);
 }
 
+void source_drop(struct source *src)
+{
+	if (src->ops->drop)
+		src->ops->drop(src);
+}
+
 void source_close(struct source *src)
 {
 	src->ops->close(src);

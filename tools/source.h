@@ -17,6 +17,7 @@ struct source_ops {
 	bool (*wait)(struct source *src);
 	void (*resync)(struct source *src);
 	void (*refresh)(struct source *src);
+	void (*drop)(struct source *src);
 	void (*close)(struct source *src);
 };
 
@@ -25,7 +26,8 @@ struct source_ops {
  * @info: head of the recording, or what the device says of itself
  * @name: for messages
  * @live: the device; a recording never has more than it has
- * @data: bytes read; @pos to @len are still to be delivered
+ * @data: bytes read; @pos to @len are still to be delivered. Of a recording
+ *	they are a map of the whole file, and stay until source_close()
  */
 struct source {
 	const struct source_ops *ops;
@@ -53,6 +55,11 @@ bool source_wait(struct source *src);
 void source_resync(struct source *src);
 /* Bring info up to date. */
 void source_refresh(struct source *src);
+/*
+ * Of a recording: give back the memory that it has come to take. Records stay
+ * valid: they are read from the file again when they are looked at.
+ */
+void source_drop(struct source *src);
 void source_close(struct source *src);
 
 /* What is wrong with a record, NULL: nothing. */

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A recorded file: struct tcptrail_info, then the bytes of the device. */
+/*
+ * A recorded file: struct tcptrail_info, then the bytes of the device. It is
+ * mapped, not read, and its records are used where they lie.
+ */
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "source.h"
@@ -10,6 +17,15 @@
 
 /* What comes first in every info block, whatever its size. */
 #define INFO_MIN	16
+
+/* So much is looked at before its pages are given back. */
+#define DROP_SIZE	(4UL << 20)
+
+/* It is all in the file. */
+static void file_drop(struct source *src)
+{
+	madvise(src->data, src->len, MADV_DONTNEED);
+}
 
 /* All bytes are there from the start. */
 static int file_fill(struct source *src)
@@ -31,7 +47,9 @@ static void file_nothing(struct source *src)
 
 static void file_close(struct source *src)
 {
-	free(src->data);
+	if (src->data)
+		munmap(src->data, src->len);
+	close(src->fd);
 }
 
 static const struct source_ops file_ops = {
@@ -39,22 +57,61 @@ static const struct source_ops file_ops = {
 	.wait = file_wait,
 	.resync = file_nothing,
 	.refresh = file_nothing,
+	.drop = file_drop,
 	.close = file_close,
 };
 
-static void slurp(struct source *src, int status)
+/* What comes from a pipe, or the like, goes to a file without a name first. */
+static void spool(struct source *src, int status)
 {
-	size_t room = 1 << 16;
+	FILE *file = tmpfile();
+	char buf[1 << 16];
 	ssize_t n;
 
-	src->data = xrealloc(NULL, room);
-	while ((n = read(src->fd, src->data + src->len, room - src->len))) {
-		if (n < 0)
+	if (!file)
+		err(status, "no temporary file for %s", src->name);
+	while ((n = read(src->fd, buf, sizeof(buf))) > 0)
+		if (fwrite(buf, 1, n, file) != (size_t)n)
+			err(status, "no room for %s in a temporary file",
+			    src->name);
+	if (n < 0)
+		err(status, "reading %s failed", src->name);
+	if (fflush(file))
+		err(status, "no room for %s in a temporary file", src->name);
+	src->fd = dup(fileno(file));
+	fclose(file);
+}
+
+/* A file that becomes shorter while it is read has pages that are not there. */
+static void on_bus_error(int sig)
+{
+	static const char text[] =
+		"tcptrail: the recording became shorter while it was read, or can't be read\n";
+
+	(void)sig;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(ST_ERROR);
+	_exit(ST_ERROR);
+}
+
+static void map(struct source *src, int status)
+{
+	struct stat st;
+
+	if (fstat(src->fd, &st) < 0)
+		err(status, "reading %s failed", src->name);
+	if (!S_ISREG(st.st_mode) || lseek(src->fd, 0, SEEK_CUR)) {
+		spool(src, status);
+		if (src->fd < 0 || fstat(src->fd, &st) < 0)
 			err(status, "reading %s failed", src->name);
-		src->len += n;
-		if (src->len == room)
-			src->data = xrealloc(src->data, room *= 2);
 	}
+	src->len = st.st_size;
+	if (!src->len)
+		return;
+	src->data = mmap(NULL, src->len, PROT_READ, MAP_PRIVATE, src->fd, 0);
+	if (src->data == MAP_FAILED)
+		err(status, "reading %s failed", src->name);
+	signal(SIGBUS, on_bus_error);
 }
 
 static void check_head(struct source *src, int status)
@@ -78,9 +135,9 @@ static void check_head(struct source *src, int status)
 	info->release[sizeof(info->release) - 1] = 0;
 }
 
-static void check_records(const struct source *src, int status)
+static void check_records(struct source *src, int status)
 {
-	size_t pos = src->pos;
+	size_t pos = src->pos, dropped = pos;
 
 	while (pos < src->len) {
 		const struct tcptrail_hdr *hdr = (const void *)(src->data + pos);
@@ -97,6 +154,10 @@ static void check_records(const struct source *src, int status)
 			errx(status, "%s is truncated: it ends in a record at byte %zu",
 			     src->name, pos);
 		pos += hdr->size;
+		if (pos - dropped > DROP_SIZE) {
+			file_drop(src);
+			dropped = pos;
+		}
 	}
 }
 
@@ -110,9 +171,7 @@ struct source *source_open_file(const char *file, int status)
 	src->fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
 	if (src->fd < 0)
 		err(status, "cannot open %s", file);
-	slurp(src, status);
-	if (!is_stdin)
-		close(src->fd);
+	map(src, status);
 	check_head(src, status);
 	check_records(src, status);
 	return src;

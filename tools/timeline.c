@@ -254,7 +254,8 @@ const struct tcptrail_task *conn_step_task(const struct conn *c,
 					   const struct step *s)
 {
 	if (s->rec)
-		return s->rec->task.tgid ? &s->rec->task : NULL;
+		return s->rec_size > offsetof(struct tcptrail_step, task) &&
+		       s->rec->task.tgid ? &s->rec->task : NULL;
 	if (c->opener.tgid && cause_opens(s->cause))
 		return &c->opener;
 	if (c->closer.tgid && cause_closes(s->cause))

@@ -59,6 +59,16 @@ void text_add(struct text *t, const char *fmt, ...)
 	t->len += n;
 }
 
+void text_grow(struct text *t, size_t n)
+{
+	size_t want = t->room ? t->room : 64;
+
+	while (want < t->len + n)
+		want *= 2;
+	t->s = xrealloc(t->s, want);
+	t->room = want;
+}
+
 void text_clear(struct text *t)
 {
 	t->len = 0;
@@ -70,6 +80,37 @@ void text_free(struct text *t)
 {
 	free(t->s);
 	memset(t, 0, sizeof(*t));
+}
+
+char *put_u64(char *p, uint64_t val)
+{
+	char digits[U64_DIGITS];
+	size_t n = sizeof(digits);
+
+	/* Most numbers are small, and a division by a constant is cheap. */
+	while (val >= 100) {
+		unsigned int two = val % 100;
+
+		val /= 100;
+		digits[--n] = '0' + two % 10;
+		digits[--n] = '0' + two / 10;
+	}
+	if (val >= 10) {
+		*p++ = '0' + val / 10;
+		val %= 10;
+	}
+	*p++ = '0' + val;
+	memcpy(p, digits + n, sizeof(digits) - n);
+	return p + sizeof(digits) - n;
+}
+
+char *put_hex(char *p, uint64_t val)
+{
+	int shift = val ? (63 - __builtin_clzll(val)) & ~3 : 0;
+
+	for (; shift >= 0; shift -= 4)
+		*p++ = "0123456789abcdef"[val >> shift & 15];
+	return p;
 }
 
 bool parse_u64(const char *s, uint64_t *val)

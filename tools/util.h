@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Exit statuses, see EXIT STATUS in tcptrail(8). */
 enum {
@@ -44,8 +45,30 @@ struct text {
 
 void text_add(struct text *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+void text_grow(struct text *t, size_t n);
+
+/* Room for @n more bytes at s + len; s may move. */
+static inline void text_room(struct text *t, size_t n)
+{
+	if (t->len + n > t->room)
+		text_grow(t, n);
+}
+
+/* @n bytes as they are; no NUL is put behind them. */
+static inline void text_put(struct text *t, const char *s, size_t n)
+{
+	text_room(t, n);
+	memcpy(t->s + t->len, s, n);
+	t->len += n;
+}
+
 void text_clear(struct text *t);
 void text_free(struct text *t);
+
+/* The digits of @val to @p, at most U64_DIGITS, no NUL. Returns their end. */
+#define U64_DIGITS	20
+char *put_u64(char *p, uint64_t val);
+char *put_hex(char *p, uint64_t val);
 
 /* Whole text as an unsigned number (0x, 0 prefixes as in C)? */
 bool parse_u64(const char *s, uint64_t *val);
