@@ -23,6 +23,7 @@
 #   kernels/SUITE/release    its name, as uname -r says it
 #   linux-source/            kselftest, checkpatch and the memory model
 #   virtme-ng/, herd/        programs this machine's suite does not have
+#   programs/                programs whose packages would start a daemon here
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -39,14 +40,15 @@ herd_suite=sid
 source_suite=trixie
 source_package=linux-source-6.12
 
-build_packages="gcc make libc6-dev libmnl-dev libjson-c-dev pkg-config"
+build_packages="gcc make libc6-dev libmnl-dev libjson-c-dev libncurses-dev
+	pkg-config"
 
 vm_packages="qemu-system-x86 busybox-static file kmod udev iproute2 xz-utils zstd
 	python3 python3-argcomplete python3-requests libelf-dev
 	nftables tcpdump ethtool iputils-ping procps"
 
 test_packages="python3-scapy lksctp-tools libsctp-dev sparse perl bc flex bison
-	bash coreutils util-linux g++ git zsh"
+	bash coreutils util-linux g++ git zsh tmux libpcre2-8-0 libssl3"
 
 deb_packages="debhelper dh-dkms dpkg-dev libncurses-dev lintian mmdebstrap"
 
@@ -279,6 +281,19 @@ EOF
 	finish "$new" "$cache/herd"
 }
 
+# A web server and a checker of metrics, as files: to install them would start
+# what they serve.
+get_programs() {
+	echo "  nginx and promtool"
+	new=$cache/.programs
+	rm -rf "$new" "$new.deb"
+	mkdir -p "$new"
+	fetch own "$new.deb" nginx prometheus
+	mv "$new.deb/usr/sbin/nginx" "$new.deb/usr/bin/promtool" "$new/"
+	rm -rf "$new.deb"
+	finish "$new" "$cache/programs"
+}
+
 install_packages() {
 	update_suite own
 	# shellcheck disable=SC2086
@@ -315,7 +330,7 @@ main() {
 	   apt-cache show "$headers" >/dev/null 2>&1; then
 		missing="$missing $headers"
 	fi
-	kernels='' source='' virtme='' herd=''
+	kernels='' source='' virtme='' herd='' programs=''
 	if [ "$group" = demo ] || [ "$group" = check ]; then
 		kernels=$(each_kernel | while read -r suite package; do
 			! kernel_missing "$suite" "$package" || echo "$suite $package"
@@ -325,12 +340,13 @@ main() {
 	if [ "$group" = check ]; then
 		[ -d "$cache/linux-source" ] || source=1
 		[ -d "$cache/herd" ] || herd=1
+		[ -d "$cache/programs" ] || programs=1
 	fi
-	[ -n "$missing$kernels$source$virtme$herd" ] || return 0
+	[ -n "$missing$kernels$source$virtme$herd$programs" ] || return 0
 
 	echo "tcptrail needs for \"make $group\" (to skip this: DEPS=skip):"
 	[ -z "$missing" ] || echo "  installed with apt-get: $missing" | fmt -w 78
-	[ -z "$kernels$source$virtme$herd" ] ||
+	[ -z "$kernels$source$virtme$herd$programs" ] ||
 		echo "  downloaded and unpacked in $cache, not installed:"
 	[ -z "$kernels" ] || echo "$kernels" | while read -r suite package; do
 		echo "    $package of suite \"$suite\" and its headers (85 MB)"
@@ -338,6 +354,7 @@ main() {
 	[ -z "$source" ] || echo "    $source_package (150 MB, of which 5 MB are kept)"
 	[ -z "$virtme" ] || echo "    virtme-ng $min_virtme or later"
 	[ -z "$herd" ] || echo "    herdtools7 of Debian $herd_suite (45 MB, of which 20 MB are kept)"
+	[ -z "$programs" ] || echo "    nginx and prometheus (20 MB, of which nginx and promtool are kept)"
 
 	# shellcheck disable=SC2086 # a list of words
 	[ -z "$missing" ] || install_packages $missing
@@ -348,6 +365,7 @@ main() {
 	[ -z "$source" ] || get_source
 	[ -z "$herd" ] || (get_herd) ||
 		echo "  herdtools7 cannot be had: tests of the memory model will be skipped"
+	[ -z "$programs" ] || get_programs
 	rm -rf "$cache/apt"
 	echo "  done"
 }

@@ -10,5 +10,5 @@ TCPTRAIL_KO=$top/build/$(uname -r)/tcptrail.ko
 export TCPTRAIL_KO
 export TCPTRAIL=$top/build/tools/tcptrail
 export KSELFTEST=$cache/linux-source/tools/testing/selftests
-export PATH=$top/build/tools:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH=$top/build/tools:$cache/programs:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PYTHONDONTWRITEBYTECODE=1
