@@ -16,6 +16,7 @@
  * struct report - all that is told
  * @src: NULL: no module
  * @live: the sockets of this machine were looked at
+ * @oldest: of those that are in a state now
  */
 struct report {
 	const struct opts *opts;
@@ -25,6 +26,7 @@ struct report {
 	bool live;
 	struct look look;
 	struct groups groups;
+	struct age oldest[STATS_STATES];
 };
 
 static bool chosen(const struct conn *c, const void *arg)
@@ -39,8 +41,9 @@ static const char *histogram(char *buf, const struct sample *s)
 {
 	static const char levels[] = " .:-=+*#";
 	size_t below = 0;
+	unsigned int i;
 
-	for (unsigned int i = 0; i < STATS_BUCKETS; i++) {
+	for (i = 0; i < STATS_BUCKETS; i++) {
 		size_t upto = i + 1 < STATS_BUCKETS ?
 			      sample_upto(s, stats_bucket(i)) : s->n;
 		size_t n = upto - below;
@@ -48,25 +51,33 @@ static const char *histogram(char *buf, const struct sample *s)
 		buf[i] = n ? levels[1 + (n * (BAR - 2)) / s->n] : ' ';
 		below = upto;
 	}
-	buf[STATS_BUCKETS] = 0;
+	while (i > 0 && buf[i - 1] == ' ')
+		i--;
+	buf[i] = 0;
 	return buf;
 }
 
-static void put_sample(struct out *o, const char *name, const struct sample *s)
+/* A line; @now: NULL if it is no state. */
+static void put_sample(struct out *o, const char *name, const size_t *now,
+		       const struct age *oldest, const struct sample *s)
 {
 	static const double quantiles[] = { 0.5, 0.9, 0.99, 1 };
 	char buf[FORMAT_MAX];
 
-	if (!s->n)
+	if (!s->n && !(now && *now))
 		return;
 	out_begin(o);
 	out_str(o, NULL, name, NULL);
+	snprintf(buf, sizeof(buf), "%zu", now ? *now : 0);
+	out_str(o, NULL, now ? buf : "", NULL);
+	out_str(o, NULL, now && *now && oldest ? age_text(buf, oldest) : "",
+		NULL);
 	snprintf(buf, sizeof(buf), "%zu", s->n);
-	out_str(o, NULL, buf, NULL);
+	out_str(o, NULL, s->n ? buf : "", NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
-		out_str(o, NULL, format_duration(buf, sample_quantile(s, quantiles[i])),
-			NULL);
-	out_str(o, NULL, histogram(buf, s), NULL);
+		out_str(o, NULL, s->n ? format_duration(buf,
+			sample_quantile(s, quantiles[i])) : "", NULL);
+	out_str(o, NULL, s->n ? histogram(buf, s) : "", NULL);
 	out_end(o);
 }
 
@@ -75,36 +86,36 @@ static size_t count_of(const struct report *r, unsigned int state)
 	return r->live ? r->groups.by_state[state] : r->stats.now[state];
 }
 
-static void put_counts(struct out *o, const struct report *r)
+static void put_stuck(struct out *o, const struct report *r)
 {
 	struct text t = { 0 };
 
-	for (unsigned int s = 1; s < STATS_STATES; s++)
-		if (count_of(r, s))
-			text_add(&t, "%s%zu %s", t.len ? ", " : "now: ",
-				 count_of(r, s), state_name(s));
-	out_line(o, COLOR_NONE, t.len ? t.s : "now: no socket");
-	text_clear(&t);
-	if (r->live && r->groups.stuck)
-		text_add(&t, "stuck: %zu, see tcptrail stuck", r->groups.stuck);
-	if (t.len)
-		out_line(o, COLOR_RED, t.s);
+	if (!r->live || !r->groups.stuck)
+		return;
+	text_add(&t, "%zu stuck, see tcptrail stuck", r->groups.stuck);
+	out_line(o, COLOR_RED, t.s);
 	text_free(&t);
 }
 
+/* What is now, and how long it took before. */
 static void put_times(struct out *o, const struct report *r)
 {
 	static const char *const columns[] = {
-		"TIME IN", "TIMES", "P50", "P90", "P99", "MAX", "1us..1000s",
+		"STATE", "NOW", "OLDEST", "STAYS", "P50", "P90", "P99", "MAX",
+		"1us..1000s",
 	};
 	const struct stats *st = &r->stats;
 
 	out_columns(o, columns, ARRAY_SIZE(columns));
-	for (unsigned int s = 1; s < STATS_STATES; s++)
-		put_sample(o, state_name(s), &st->state[s]);
-	put_sample(o, "handshake, client", &st->active);
-	put_sample(o, "handshake, server", &st->passive);
-	put_sample(o, "wait for accept()", &st->accept_wait);
+	for (unsigned int s = 1; s < STATS_STATES; s++) {
+		size_t now = count_of(r, s);
+
+		put_sample(o, state_name(s), &now,
+			   r->live ? &r->oldest[s] : NULL, &st->state[s]);
+	}
+	put_sample(o, "client handshake", NULL, NULL, &st->active);
+	put_sample(o, "server handshake", NULL, NULL, &st->passive);
+	put_sample(o, "accept() wait", NULL, NULL, &st->accept_wait);
 }
 
 static void put_module(struct out *o, const struct report *r)
@@ -113,21 +124,21 @@ static void put_module(struct out *o, const struct report *r)
 	struct text t = { 0 };
 
 	text_add(&t, "%" PRIu64 " connections remembered, %" PRIu64
-		 " records written, %" PRIu64 " lost, %" PRIu64
-		 " without a trail, %d of %d hooks",
-		 r->stats.connections, (uint64_t)info->written, r->merge.lost,
+		 " records lost, %" PRIu64 " found no room, %d of %d hooks active",
+		 r->stats.connections, r->merge.lost,
 		 (uint64_t)info->no_trail, __builtin_popcountll(info->hooks),
 		 __builtin_popcountll(info->hooks_known));
-	out_line(o, COLOR_NONE, t.s);
+	out_line(o, r->merge.lost || info->no_trail ||
+		 info->hooks != info->hooks_known ? COLOR_YELLOW : COLOR_NONE,
+		 t.s);
 	text_free(&t);
 }
 
 static void print_text(struct out *o, const struct report *r)
 {
-	put_counts(o, r);
-	if (!r->src)
-		return;
-	put_module(o, r);
+	put_stuck(o, r);
+	if (r->src)
+		put_module(o, r);
 	out_flush(o);
 	put_times(o, r);
 }
@@ -179,6 +190,17 @@ static void json_module(struct out *o, const struct report *r)
 	json_sample(o, "accept_wait", &r->stats.accept_wait);
 }
 
+static void json_oldest(struct out *o, const struct report *r)
+{
+	out_u64(o, "stuck", NULL, r->groups.stuck);
+	out_open(o, "oldest_ns");
+	for (unsigned int s = 1; s < STATS_STATES; s++)
+		if (r->oldest[s].kind != AGE_UNKNOWN)
+			out_u64(o, state_name(s), NULL, r->oldest[s].ns);
+	out_close(o);
+	out_bool(o, "ages_estimated", NULL, !r->src);
+}
+
 static void print_json(struct out *o, const struct report *r)
 {
 	out_begin(o);
@@ -189,13 +211,28 @@ static void print_json(struct out *o, const struct report *r)
 			out_u64(o, state_name(s), NULL, count_of(r, s));
 	out_close(o);
 	if (r->live)
-		out_u64(o, "stuck", NULL, r->groups.stuck);
+		json_oldest(o, r);
 	if (r->src)
 		json_module(o, r);
 	out_end(o);
 }
 
 /* ---- reading ---- */
+
+static void find_oldest(struct report *r)
+{
+	const struct diag *d = &r->look.diag;
+
+	for (size_t i = 0; i < d->n; i++) {
+		struct age age = groups_age(&r->look, i);
+		struct age *oldest = &r->oldest[d->sock[i].state];
+
+		if (look_match(&r->look, r->opts->filter, i) &&
+		    age.kind != AGE_UNKNOWN &&
+		    (oldest->kind == AGE_UNKNOWN || age.ns > oldest->ns))
+			*oldest = age;
+	}
+}
 
 static void read_all(struct report *r)
 {
@@ -207,6 +244,7 @@ static void read_all(struct report *r)
 		look_take(&r->look, NULL);
 		groups_make(&r->groups, &r->look, opts->filter,
 			    opts->over_ns ? opts->over_ns : STUCK_OVER_NS);
+		find_oldest(r);
 	}
 	if (why) {
 		if (!opts->quiet)

@@ -97,7 +97,9 @@ static int set_attr(const struct nlattr *attr, void *data)
 		if (mnl_attr_validate(attr, MNL_TYPE_U64) >= 0)
 			s->cgroup = mnl_attr_get_u64(attr);
 		break;
-	case INET_DIAG_MARK:
+	case INET_DIAG_SKV6ONLY:
+		if (mnl_attr_validate(attr, MNL_TYPE_U8) >= 0)
+			s->v6only = mnl_attr_get_u8(attr);
 		break;
 	case INET_DIAG_ULP_INFO:
 		set_ulp(s, attr);
@@ -227,33 +229,80 @@ bool diag_dump(struct diag *d, uint32_t net, uint32_t netns_ino)
 	return dump_family(AF_INET, &dump) && dump_family(AF_INET6, &dump);
 }
 
-/* A socket that can't exist is to be destroyed: who says ENOENT would do it. */
-bool diag_can_destroy(void)
+/*
+ * One question about the socket @req->id, and its answer; what mnl_cb_run()
+ * makes of that, with errno.
+ */
+static int ask_one(unsigned int type, const struct inet_diag_req_v2 *req,
+		   mnl_cb_t on_answer, void *data)
 {
-	char buf[MNL_NLMSG_HDRLEN + 128] = { 0 };
+	char buf[MNL_NLMSG_HDRLEN + 128] = { 0 }, answer[8192];
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct inet_diag_req_v2 *req;
-	char answer[256];
-	bool can = false;
+	int ret = -1;
 	ssize_t len;
 
 	if (!nl)
-		return false;
-	nlh->nlmsg_type = SOCK_DESTROY;
+		return -1;
+	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
-	req->sdiag_family = AF_INET;
-	req->sdiag_protocol = IPPROTO_TCP;
-	req->id.idiag_cookie[0] = req->id.idiag_cookie[1] = 0xfffffffe;
+	memcpy(mnl_nlmsg_put_extra_header(nlh, sizeof(*req)), req, sizeof(*req));
 	if (!mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) &&
 	    mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) >= 0) {
 		len = mnl_socket_recvfrom(nl, answer, sizeof(answer));
-		can = len > 0 && mnl_cb_run(answer, len, 0, 0, NULL, NULL) < 0 &&
-		      errno == ENOENT;
+		if (len > 0)
+			ret = mnl_cb_run(answer, len, 0, 0, on_answer, data);
 	}
 	mnl_socket_close(nl);
-	return can;
+	return ret;
+}
+
+static void set_id(struct inet_diag_req_v2 *req, const struct tcptrail_conn *who)
+{
+	bool v6 = who->flags & TCPTRAIL_F_IPV6;
+
+	*req = (struct inet_diag_req_v2){
+		.sdiag_family = v6 ? AF_INET6 : AF_INET,
+		.sdiag_protocol = IPPROTO_TCP,
+		.id.idiag_sport = htons(who->sport),
+		.id.idiag_dport = htons(who->dport),
+		.id.idiag_if = who->ifindex,
+		.id.idiag_cookie = { who->cookie, who->cookie >> 32 },
+	};
+	memcpy(req->id.idiag_src, who->saddr + (v6 ? 0 : 12), v6 ? 16 : 4);
+	memcpy(req->id.idiag_dst, who->daddr + (v6 ? 0 : 12), v6 ? 16 : 4);
+}
+
+static int on_still(const struct nlmsghdr *nlh, void *data)
+{
+	diag_add(data, nlh, 0, 0);
+	return MNL_CB_STOP;
+}
+
+bool diag_still(const struct diag_sock *s)
+{
+	struct inet_diag_req_v2 req;
+	struct diag d = { 0 };
+	bool still;
+
+	set_id(&req, &s->who);
+	ask_one(SOCK_DIAG_BY_FAMILY, &req, on_still, &d);
+	still = d.n && d.sock[0].who.cookie == s->who.cookie &&
+		d.sock[0].state == s->state && d.sock[0].inode == s->inode;
+	diag_free(&d);
+	return still;
+}
+
+/* A socket that can't exist is to be destroyed: who says ENOENT would do it. */
+bool diag_can_destroy(void)
+{
+	struct inet_diag_req_v2 req = {
+		.sdiag_family = AF_INET,
+		.sdiag_protocol = IPPROTO_TCP,
+		.id.idiag_cookie = { 0xfffffffe, 0xfffffffe },
+	};
+
+	return ask_one(SOCK_DESTROY, &req, NULL, NULL) < 0 && errno == ENOENT;
 }
 
 /* ---- recorded messages ---- */

@@ -43,6 +43,8 @@ struct diag_info {
  * @retrans: of SYN+ACK, the oldest segment, or probes: what @timer is about
  * @net: index of its network namespace (netns.h)
  * @has_info: @info is filled; not for requests and minisockets
+ * @v6only: a listener that takes no IPv4
+ * @gone: it was, but is no more: nothing is to be said of it
  */
 struct diag_sock {
 	struct tcptrail_conn who;
@@ -52,7 +54,7 @@ struct diag_sock {
 	uint32_t expires_ms;
 	uint32_t net;
 	uint8_t state, timer, retrans;
-	bool has_info, request, mini, mptcp;
+	bool has_info, request, mini, mptcp, v6only, gone;
 	struct diag_info info;
 };
 
@@ -79,6 +81,11 @@ bool diag_read(struct diag *d, const char *path, uint32_t net,
 /* One message; what is no socket is counted as damaged. */
 void diag_add(struct diag *d, const struct nlmsghdr *nlh, uint32_t net,
 	      uint32_t netns_ino);
+/*
+ * Is @s, of the namespace this thread is in, still as it was told: in that
+ * state, with that descriptor? False also if that can't be found out.
+ */
+bool diag_still(const struct diag_sock *s);
 /* Can sockets be destroyed by "ss -K" here? */
 bool diag_can_destroy(void);
 void diag_free(struct diag *d);

@@ -10,16 +10,17 @@
 #include "state.h"
 
 #define INDENT		12
+#define MS		1000000ULL
 #define NO_TERMINAL	100
 #define SHOWN_PROCESSES	4
 
 /* ---- lines ---- */
 
-/* Over as many lines as it takes, words kept whole. */
-static void put_fact(struct out *o, enum color color, const char *name,
-		     const char *val)
+/* Over as many lines as it takes, words kept whole; @name goes before. */
+static void put_text(struct out *o, enum color color, int indent,
+		     const char *name, const char *val)
 {
-	size_t room = max(o->width ? o->width : NO_TERMINAL, 40) - INDENT;
+	size_t room = max(o->width ? o->width : NO_TERMINAL, 40) - indent;
 	struct text line = { 0 };
 	size_t n;
 
@@ -31,12 +32,20 @@ static void put_fact(struct out *o, enum color color, const char *name,
 			n = n ? n : strcspn(val, " ");
 		}
 		text_clear(&line);
-		text_add(&line, "  %-*s%.*s", INDENT - 2, name, (int)n, val);
+		if (indent)
+			text_add(&line, "  %-*s", indent - 2, name);
+		text_add(&line, "%.*s", (int)n, val);
 		out_line(o, color, line.s);
 		val += n + strspn(val + n, " ");
 		name = "";
 	}
 	text_free(&line);
+}
+
+static void put_fact(struct out *o, enum color color, const char *name,
+		     const char *val)
+{
+	put_text(o, color, INDENT, name, val);
 }
 
 static enum color rule_color(const struct rule *rule)
@@ -60,6 +69,10 @@ static void add_ages(struct text *t, const struct group *g)
 
 	age_text(a, &g->newest);
 	age_text(b, &g->oldest);
+	/* Of these it is not how long the trouble lasts. */
+	if (g->rule->states == 1U << TCPTRAIL_ESTABLISHED &&
+	    g->oldest.kind == AGE_EXACT)
+		text_add(t, "open for ");
 	if (!strcmp(a, b))
 		text_add(t, "%s", a);
 	else
@@ -169,15 +182,18 @@ void finding_waits(struct text *t, const struct look *l, const struct group *g)
 		break;
 	case WAITS_PEER:
 		text_add(t, "the peer");
+		if (g->soonest_ms != UINT32_MAX)
+			text_add(t, "; the kernel tries again in %s",
+				 format_duration(buf, g->soonest_ms * MS));
 		break;
 	case WAITS_TIMER:
-		text_add(t, "a kernel timer");
+		text_add(t, g->n > 1 ? "kernel timers" : "a kernel timer");
+		if (g->soonest_ms != UINT32_MAX)
+			text_add(t, g->n > 1 ? "; the next fires in %s" :
+				 " that fires in %s",
+				 format_duration(buf, g->soonest_ms * MS));
 		break;
 	}
-	if (g->soonest_ms != UINT32_MAX && g->rule->waits != WAITS_PROGRAM)
-		text_add(t, "; %s timer of the kernel fires in %s",
-			 g->n > 1 ? "the next" : "the",
-			 format_duration(buf, g->soonest_ms * 1000000ULL));
 }
 
 void finding_why(struct text *t, const struct look *l, const struct group *g)
@@ -225,11 +241,13 @@ static void draw_example(struct out *o, const struct look *l, size_t i,
 	struct conn c;
 
 	look_conn(l, i, &c);
-	text_add(&t, "%s %s - %s", format_id(id, c.cookie),
-		 format_local(local, &c), format_remote(remote, &c));
-	text_add(&t, " %s", age_text(id, &age));
+	text_add(&t, "%s %s", format_id(id, c.cookie), format_local(local, &c));
+	if (l->diag.sock[i].state != TCPTRAIL_LISTEN)
+		text_add(&t, " - %s", format_remote(remote, &c));
+	if (l->diag.sock[i].state != TCPTRAIL_LISTEN || age.kind != AGE_UNKNOWN)
+		text_add(&t, " %s", age_text(id, &age));
 	for (; at != NO_HOLDER; at = l->holders.holder[at].next)
-		text_add(&t, " %u/fd %d",
+		text_add(&t, " %u/fd/%d",
 			 l->holders.process[l->holders.holder[at].process].pid,
 			 l->holders.holder[at].fd);
 	put_fact(o, COLOR_NONE, name, t.s);
@@ -273,6 +291,7 @@ static void draw_text(struct out *o, const struct look *l,
 	put_fact(o, COLOR_NONE, "waits for", t.s);
 	text_clear(&t);
 	finding_why(&t, l, g);
+	text_add(&t, " (%s)", g->rule->name);
 	put_fact(o, COLOR_NONE, "why", t.s);
 	text_free(&t);
 	draw_peer(o, l, g);
@@ -292,25 +311,33 @@ void draw_finding(struct out *o, const struct look *l, const struct groups *gs,
 
 /* ---- all ---- */
 
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void draw_summary(struct out *o, const struct groups *gs)
 {
-	size_t fine = 0, failing = groups_failing(gs);
+	size_t failing = groups_failing(gs), fine = gs->total - gs->stuck;
 	struct text t = { 0 };
+	const char *comma = ": ";
 
-	for (unsigned int s = 0; s < ARRAY_SIZE(gs->fine); s++)
-		fine += gs->fine[s];
 	if (failing)
-		text_add(&t, "%zu sockets are stuck in %zu findings, ",
-			 gs->stuck, failing);
+		text_add(&t, "%zu stuck socket%s in %zu finding%s (each is explained in tcptrail-stuck(8)); %zu %s fine",
+			 gs->stuck, plural(gs->stuck), failing, plural(failing),
+			 fine, fine == 1 ? "is" : "are");
 	else
-		text_add(&t, "No socket is stuck, ");
-	text_add(&t, "%zu are fine", gs->total - gs->stuck);
-	for (unsigned int s = 1; fine && s < ARRAY_SIZE(gs->fine); s++)
-		if (gs->fine[s])
-			text_add(&t, ", %zu %s", gs->fine[s], state_name(s));
+		text_add(&t, "no socket is stuck; %zu %s fine", fine,
+			 fine == 1 ? "is" : "are");
+	for (unsigned int s = 1; fine && s < ARRAY_SIZE(gs->fine); s++) {
+		if (!gs->fine[s])
+			continue;
+		text_add(&t, "%s%zu %s", comma, gs->fine[s], state_name(s));
+		comma = ", ";
+	}
 	if (gs->n)
 		out_line(o, COLOR_NONE, "");
-	out_line(o, COLOR_DIM, t.s);
+	put_text(o, COLOR_DIM, 0, "", t.s);
 	text_free(&t);
 }
 

@@ -99,6 +99,8 @@ static void add_trail(struct fact *fact, const struct tcptrail_trail *rec)
 	fact->opener.comm[sizeof(fact->opener.comm) - 1] = 0;
 	fact->closer.comm[sizeof(fact->closer.comm) - 1] = 0;
 	fact->since_ns = trail_since(rec);
+	for (size_t i = 0; i < min(rec->nsteps, TCPTRAIL_STEPS); i++)
+		fact->crossed |= packed_state(rec, i) == TCPTRAIL_CLOSING;
 	fact->state = !rec->nsteps ? state_shown(rec->first_old) :
 		      rec->nsteps > TCPTRAIL_STEPS ? 0 :
 		      packed_state(rec, rec->nsteps - 1);
@@ -116,6 +118,7 @@ static void add_step(struct fact *fact, const struct tcptrail_step *rec)
 	fact->flags |= rec->conn.flags;
 	if (state != fact->state)
 		fact->since_ns = rec->hdr.ts_ns;
+	fact->crossed |= state == TCPTRAIL_CLOSING;
 	fact->state = state;
 }
 

@@ -15,7 +15,7 @@
  * @closer: the same
  */
 struct fact {
-	bool known;
+	bool known, crossed;
 	uint8_t state;
 	uint16_t flags;
 	uint8_t nsteps;

@@ -124,15 +124,55 @@ static bool add_process(struct holders *h, int dir, uint32_t pid)
 	return true;
 }
 
+/* The same one that was seen before, or -1. */
+static ssize_t find_process(const struct holders *h, const struct process *p)
+{
+	for (size_t i = 0; i < h->nprocesses; i++)
+		if (h->process[i].pid == p->pid &&
+		    h->process[i].start_ticks == p->start_ticks)
+			return i;
+	return -1;
+}
+
 /* ---- descriptors ---- */
 
-static void add_holder(struct holders *h, size_t sock, int fd)
+/**
+ * struct scan - one walk over /proc
+ * @thorough: the second walk: threads may have descriptors of their own, and
+ *	a process whose first thread has ended shows none in its own folder
+ * @wanted: of the second walk: only these sockets; NULL: all
+ * @process: index of the process looked at, -1: it holds nothing yet
+ */
+struct scan {
+	struct holders *h;
+	struct inodes inodes;
+	bool thorough;
+	const bool *wanted;
+	ssize_t process;
+};
+
+/* Threads share descriptors, mostly. */
+static bool have_holder(const struct holders *h, size_t sock, uint32_t process,
+			int fd)
 {
+	uint32_t at;
+
+	for (at = h->first[sock]; at != NO_HOLDER; at = h->holder[at].next)
+		if (h->holder[at].process == process && h->holder[at].fd == fd)
+			return true;
+	return false;
+}
+
+static void add_holder(struct scan *sc, size_t sock, int fd)
+{
+	struct holders *h = sc->h;
 	struct holder *new;
 
+	if (sc->thorough && have_holder(h, sock, sc->process, fd))
+		return;
 	make_room(&h->holder, &h->holder_room, h->nholders, sizeof(*h->holder));
 	new = &h->holder[h->nholders];
-	new->process = h->nprocesses - 1;
+	new->process = sc->process;
 	new->fd = fd;
 	new->next = h->first[sock];
 	h->first[sock] = h->nholders++;
@@ -150,11 +190,26 @@ static bool socket_inode(int dir, const char *name, uint32_t *inode)
 	return true;
 }
 
-static void scan_fds(struct holders *h, const struct inodes *t, int dir,
-		     DIR *fds, uint32_t pid)
+static bool know_process(struct scan *sc, int dir, uint32_t pid)
+{
+	struct holders *h = sc->h;
+
+	if (sc->process >= 0)
+		return true;
+	if (!add_process(h, dir, pid))
+		return false;
+	sc->process = sc->thorough ?
+		      find_process(h, &h->process[h->nprocesses - 1]) :
+		      (ssize_t)h->nprocesses - 1;
+	if ((size_t)sc->process < h->nprocesses - 1)
+		free(h->process[--h->nprocesses].cgroup);
+	return true;
+}
+
+/* @dir: of the process, @fds: of it or of one of its threads */
+static void scan_fds(struct scan *sc, int dir, DIR *fds, uint32_t pid)
 {
 	struct dirent *entry;
-	bool known = false;
 	uint32_t inode;
 	ssize_t sock;
 
@@ -162,51 +217,107 @@ static void scan_fds(struct holders *h, const struct inodes *t, int dir,
 		if (!isdigit((unsigned char)entry->d_name[0]) ||
 		    !socket_inode(dirfd(fds), entry->d_name, &inode))
 			continue;
-		sock = inodes_find(t, inode);
-		if (sock < 0)
+		sock = inodes_find(&sc->inodes, inode);
+		if (sock < 0 || (sc->wanted && !sc->wanted[sock]))
 			continue;
-		if (!known && !add_process(h, dir, pid))
+		if (!know_process(sc, dir, pid))
 			return;
-		known = true;
-		add_holder(h, sock, atoi(entry->d_name));
+		add_holder(sc, sock, atoi(entry->d_name));
 	}
 }
 
-static void scan_process(struct holders *h, const struct inodes *t, int proc,
-			 const char *name)
+static DIR *open_dir(int dir, const char *name)
 {
-	int dir = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *opened = fd < 0 ? NULL : fdopendir(fd);
+
+	if (fd >= 0 && !opened)
+		close(fd);
+	return opened;
+}
+
+static void scan_threads(struct scan *sc, int dir, uint32_t pid)
+{
+	DIR *tasks = open_dir(dir, "task"), *fds;
+	struct dirent *entry;
+	char path[32];
+
+	while (tasks && (entry = readdir(tasks))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "%.20s/fd", entry->d_name);
+		fds = open_dir(dirfd(tasks), path);
+		if (!fds)
+			continue;
+		scan_fds(sc, dir, fds, pid);
+		closedir(fds);
+	}
+	if (tasks)
+		closedir(tasks);
+}
+
+static void scan_process(struct scan *sc, int proc, const char *name)
+{
+	int dir = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint32_t pid = strtoul(name, NULL, 10);
 	DIR *fds;
 
 	if (dir < 0)
 		return;
-	fd = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	fds = fd < 0 ? NULL : fdopendir(fd);
-	if (fds) {
-		scan_fds(h, t, dir, fds, strtoul(name, NULL, 10));
+	sc->process = -1;
+	if (sc->thorough) {
+		scan_threads(sc, dir, pid);
+	} else if ((fds = open_dir(dir, "fd"))) {
+		scan_fds(sc, dir, fds, pid);
 		closedir(fds);
 	} else if (errno == EACCES || errno == EPERM) {
-		h->hidden++;
+		sc->h->hidden++;
 	}
 	close(dir);
 }
 
-void holders_find(struct holders *h, const struct diag *d, const char *proc)
+static void scan_all(struct scan *sc, const char *proc)
 {
 	DIR *dir = opendir(proc);
 	struct dirent *entry;
-	struct inodes t;
+
+	while (dir && (entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			scan_process(sc, dirfd(dir), entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+/* Sockets with a descriptor that nobody seems to have. */
+static size_t find_missing(const struct holders *h, const struct diag *d,
+			   bool *missing)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		missing[i] = d->sock[i].inode && h->first[i] == NO_HOLDER;
+		n += missing[i];
+	}
+	return n;
+}
+
+void holders_find(struct holders *h, const struct diag *d, const char *proc)
+{
+	struct scan sc = { .h = h };
+	bool *missing = xzalloc(d->n + 1);
 
 	memset(h, 0, sizeof(*h));
 	h->first = xzalloc((d->n + 1) * sizeof(*h->first));
 	memset(h->first, 0xff, (d->n + 1) * sizeof(*h->first));
-	inodes_init(&t, d);
-	while (dir && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			scan_process(h, &t, dirfd(dir), entry->d_name);
-	if (dir)
-		closedir(dir);
-	free(t.slot);
+	inodes_init(&sc.inodes, d);
+	scan_all(&sc, proc);
+	if (find_missing(h, d, missing)) {
+		sc.thorough = true;
+		sc.wanted = missing;
+		scan_all(&sc, proc);
+	}
+	free(missing);
+	free(sc.inodes.slot);
 }
 
 /* The descriptors of one process follow one another. */

@@ -45,7 +45,9 @@ struct holders {
 /*
  * @proc: "/proc", or a fixture. A process is looked at through one open
  * directory, so what is said of it is all about the same process, even if its
- * id is given to another one meanwhile.
+ * id is given to another one meanwhile. Sockets that nobody seems to hold are
+ * looked for once more, in every thread: a descriptor may have been passed on
+ * while the first walk was under way.
  */
 void holders_find(struct holders *h, const struct diag *d, const char *proc);
 /* Different processes that hold socket @i. */

@@ -33,36 +33,43 @@ struct index {
 
 /* ---- listeners ---- */
 
-static bool fits(const struct diag_sock *listener, uint32_t net,
-		 const uint8_t *addr, bool *exact)
+/*
+ * How well a listener fits, 0: not. As the kernel scores them: its address, and
+ * for IPv4 a socket of IPv4 rather than one of both.
+ */
+static unsigned int fit(const struct diag_sock *listener, uint32_t net,
+			const uint8_t *addr)
 {
-	bool v6_any = listener->who.flags & TCPTRAIL_F_IPV6;
+	bool v6 = listener->who.flags & TCPTRAIL_F_IPV6, v4 = addr_is_v4(addr);
 
-	if (listener->net != net)
-		return false;
-	*exact = !memcmp(listener->who.saddr, addr, 16);
-	return *exact || (addr_is_any(listener->who.saddr) &&
-			  (v6_any || addr_is_v4(addr)));
+	if (listener->net != net || (v4 && v6 && listener->v6only))
+		return 0;
+	if (!memcmp(listener->who.saddr, addr, 16))
+		return 4;
+	if (!addr_is_any(listener->who.saddr) || (!v4 && !v6))
+		return 0;
+	return v4 && !v6 ? 3 : 2;
 }
 
-/* Bound to the address wins over bound to all. */
+/* The best one, and how many are as good. */
 static ssize_t find_listener(const struct index *ix, uint32_t net,
 			     const uint8_t *addr, uint16_t port, unsigned int *n)
 {
-	bool exact, best_exact = false;
+	unsigned int best_fit = 1, now;
 	ssize_t best = -1;
 	uint32_t at;
 
 	*n = 0;
 	for (at = ix->port[port]; at; at = ix->next[at - 1]) {
-		if (!fits(&ix->d->sock[at - 1], net, addr, &exact))
+		now = fit(&ix->d->sock[at - 1], net, addr);
+		if (now < best_fit || !now)
 			continue;
-		if (best < 0 || exact > best_exact) {
+		if (now > best_fit) {
 			best = at - 1;
-			best_exact = exact;
+			best_fit = now;
 			*n = 0;
 		}
-		*n += exact == best_exact;
+		++*n;
 	}
 	return best;
 }
@@ -149,9 +156,11 @@ static bool crowd_key(const struct index *ix, size_t i, struct end_key *key)
 	}
 	if (s->state != TCPTRAIL_TIME_WAIT || index_passive(ix, i))
 		return false;
+	/* A port is taken towards a destination, for one address of ours. */
+	memcpy(key->local, s->who.saddr, 16);
 	memcpy(key->remote, s->who.daddr, 16);
 	key->rport = s->who.dport;
-	return true;
+	return ephemeral(ix, s->net, s->who.sport);
 }
 
 static void count_crowd(struct index *ix, size_t i)

@@ -49,6 +49,31 @@ static void dump_others(struct look *l)
 		      (l->unseen || l->nets.hidden);
 }
 
+/*
+ * Nobody holds it, it seems; or its process ended, and the socket with it,
+ * since the kernel was asked. Only who asks again may say the former. The
+ * sockets stand in the order of their namespaces, our own first.
+ */
+static void drop_gone(struct look *l)
+{
+	size_t entered = 0;
+
+	for (size_t i = 0; i < l->diag.n; i++) {
+		struct diag_sock *s = &l->diag.sock[i];
+
+		if (!s->inode || l->holders.first[i] != NO_HOLDER ||
+		    s->state == TCPTRAIL_LISTEN)
+			continue;
+		if (s->net != entered &&
+		    !netns_enter(&l->nets, &l->nets.net[s->net]))
+			continue;
+		entered = s->net;
+		s->gone = !diag_still(s);
+	}
+	if (entered)
+		netns_leave(&l->nets);
+}
+
 /* CAP_NET_ADMIN in our own user namespace; that of the sockets may differ. */
 static bool may_administer(void)
 {
@@ -104,6 +129,8 @@ static void take_machine(struct look *l)
 	l->has_sysctl = in_path("sysctl");
 	l->has_stack = l->root && !access("/proc/self/stack", R_OK);
 	holders_find(&l->holders, &l->diag, "/proc");
+	if (l->root && !l->holders.hidden)
+		drop_gone(l);
 	facts_read(&l->facts, &l->diag);
 }
 
@@ -194,6 +221,8 @@ void look_evidence(const struct look *l, size_t i, uint64_t over_ns,
 	ev->over_ns = over_ns;
 	ev->age = age_of(s, fact, ev->set, l->now_ns);
 	ev->flags = fact->flags;
+	ev->steps_known = fact->known && !(fact->flags & TCPTRAIL_F_LATE);
+	ev->crossed = fact->crossed;
 	ev->hidden = l->holders.hidden || !l->root;
 	if (s->inode)
 		ev->nholders = holders_count(&l->holders, i);
@@ -246,6 +275,8 @@ bool look_match(const struct look *l, const struct filter *f, size_t i)
 {
 	struct conn c;
 
+	if (l->diag.sock[i].gone)
+		return false;
 	if (!f)
 		return true;
 	switch (f->op) {

@@ -59,16 +59,50 @@ static struct netns *take(struct netns_list *list, const char *path)
 	return add(list, st.st_ino, fd);
 }
 
+static struct netns *take_path(struct netns_list *list, const char *path)
+{
+	struct netns *net;
+
+	errno = 0;
+	net = take(list, path);
+	if (!net)
+		list->hidden += errno == EACCES || errno == EPERM;
+	return net;
+}
+
+/* The first thread has ended: any other one will do. */
+static struct netns *take_threads(struct netns_list *list, const char *pid)
+{
+	struct netns *net = NULL;
+	struct dirent *entry;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/task", pid);
+	dir = opendir(path);
+	while (dir && !net && (entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, pid) ||
+		    !isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.20s/task/%.20s/ns/net",
+			 pid, entry->d_name);
+		net = take_path(list, path);
+	}
+	if (dir)
+		closedir(dir);
+	return net;
+}
+
 static void take_process(struct netns_list *list, const char *pid)
 {
 	struct netns *net;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%.20s/ns/net", pid);
-	net = take(list, path);
-	if (!net)
-		list->hidden += errno == EACCES || errno == EPERM;
-	else if (!net->pid)
+	net = take_path(list, path);
+	if (!net && errno == ENOENT)
+		net = take_threads(list, pid);
+	else if (net && !net->pid)
 		net->pid = strtoul(pid, NULL, 10);
 }
 
@@ -106,11 +140,9 @@ static void take_processes(struct netns_list *list)
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir))) {
-		errno = 0;
+	while (dir && (entry = readdir(dir)))
 		if (isdigit((unsigned char)entry->d_name[0]))
 			take_process(list, entry->d_name);
-	}
 	if (dir)
 		closedir(dir);
 }

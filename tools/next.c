@@ -178,12 +178,16 @@ static bool inherited(const struct maker *m)
 
 static bool advise_kill(const struct maker *m, struct next *n)
 {
+	char comm[FORMAT_MAX];
+
 	if (!m->actor || !inherited(m))
 		return advise_descriptors(m, n);
 	n->kind = "end";
 	text_add(&n->cmd, "kill %u", m->actor->pid);
-	text_add(&n->does, "ends %s, which did not open the socket but inherited it",
-		 m->actor->comm);
+	text_add(&n->does, look_opener(m->l, m->g->example[0]) ?
+		 "ends %s, which holds the socket, but did not open it" :
+		 "ends %s, a child of another process that holds the socket",
+		 format_comm(comm, m->actor->comm));
 	return true;
 }
 
@@ -193,8 +197,9 @@ static bool advise_destroy(const struct maker *m, struct next *n)
 		return false;
 	n->kind = "end";
 	add_prefix(m, &n->cmd);
-	text_add(&n->cmd, "ss %s-tK ", m->s->who.flags & TCPTRAIL_F_IPV6 ?
-		 "-6 " : "");
+	/* A mapped address is found only among IPv6; a port among both. */
+	text_add(&n->cmd, "ss %s-tK ", exactly_one(m) &&
+		 m->s->who.flags & TCPTRAIL_F_IPV6 ? "-6 " : "");
 	add_choice(m, &n->cmd);
 	if (exactly_one(m))
 		text_add(&n->does, "ends %s", m->g->n == 1 ? "the socket" :

@@ -40,7 +40,11 @@ static void print_stuck(const struct groups *gs)
 	free(n);
 }
 
-/* @label: "state=\"ESTABLISHED\"", or "" */
+/*
+ * Without _sum and _count, which would have to grow for ever: these are of the
+ * connections remembered.
+ * @label: "state=\"ESTABLISHED\"", or ""
+ */
 static void print_sample(const char *name, const char *label,
 			 const struct sample *s)
 {
@@ -51,10 +55,6 @@ static void print_sample(const char *name, const char *label,
 		printf("%s{%s%squantile=\"%s\"} %.9g\n", name, label, comma,
 		       quantiles[i],
 		       sample_quantile(s, atof(quantiles[i])) / 1e9);
-	printf(*label ? "%s_sum{%s} %.9g\n" : "%s_sum%s %.9g\n", name, label,
-	       s->sum / 1e9);
-	printf(*label ? "%s_count{%s} %zu\n" : "%s_count%s %zu\n", name, label,
-	       s->n);
 }
 
 static void print_times(const struct stats *st)
@@ -62,7 +62,7 @@ static void print_times(const struct stats *st)
 	char label[64];
 
 	head("tcptrail_state_seconds", "summary",
-	     "Length of completed stays in a state, of the connections remembered.");
+	     "Length of completed stays in a state, of the connections that are remembered.");
 	for (unsigned int s = 1; s < STATS_STATES; s++) {
 		if (s == TCPTRAIL_CLOSE || s == TCPTRAIL_NEW_SYN_RECV)
 			continue;
@@ -70,12 +70,12 @@ static void print_times(const struct stats *st)
 		print_sample("tcptrail_state_seconds", label, &st->state[s]);
 	}
 	head("tcptrail_handshake_seconds", "summary",
-	     "Length of completed handshakes, from connect or from the first SYN.");
+	     "Length of completed handshakes, of the connections that are remembered.");
 	print_sample("tcptrail_handshake_seconds", "side=\"client\"", &st->active);
 	print_sample("tcptrail_handshake_seconds", "side=\"server\"",
 		     &st->passive);
 	head("tcptrail_accept_wait_seconds", "summary",
-	     "Time that connections waited for accept.");
+	     "Wait for accept, of the connections that are remembered.");
 	print_sample("tcptrail_accept_wait_seconds", "", &st->accept_wait);
 }
 

@@ -81,11 +81,18 @@ void rows_make(struct rows *rs, const struct look *l,
 
 void rows_compare(struct rows *rs, const struct rows *old)
 {
-	for (size_t i = 0; i < rs->n; i++)
-		for (size_t k = 0; k < old->n; k++)
-			if (!memcmp(&rs->row[i].key, &old->row[k].key,
-				    sizeof(struct row_key)))
-				rs->row[i].before = old->row[k].n;
+	struct tally keys;
+	size_t k;
+
+	/* Their numbers are those of the rows: no key is there twice. */
+	tally_init(&keys, sizeof(struct row_key));
+	for (k = 0; k < old->n; k++)
+		tally_get(&keys, &old->row[k].key);
+	for (size_t i = 0; i < rs->n; i++) {
+		k = tally_find(&keys, &rs->row[i].key);
+		rs->row[i].before = k == SIZE_MAX ? 0 : old->row[k].n;
+	}
+	tally_free(&keys);
 }
 
 /* ---- order ---- */

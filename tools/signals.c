@@ -35,6 +35,17 @@ void signals_catch(void)
 	sigaction(SIGCHLD, &sa, NULL);
 }
 
+void signals_catch_quit(void)
+{
+	struct sigaction sa = { .sa_handler = on_stop };
+	sigset_t block;
+
+	sigemptyset(&block);
+	sigaddset(&block, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &block, NULL);
+	sigaction(SIGQUIT, &sa, NULL);
+}
+
 void signals_restore(void)
 {
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -7,6 +7,8 @@
 
 /* From now on Ctrl-C and SIGTERM ask to stop instead of killing. */
 void signals_catch(void);
+/* Ctrl-\ too. */
+void signals_catch_quit(void);
 /* What the signals were before, for a child that is about to exec. */
 void signals_restore(void);
 /* The signal that asked to stop, 0: none. */

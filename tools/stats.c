@@ -97,9 +97,10 @@ void stats_make(struct stats *st, const struct conns *cs,
 
 uint64_t sample_quantile(const struct sample *s, double q)
 {
-	size_t at = q * s->n;
+	/* The nearest rank; a hair less, since 0.9 * 10 may be more than 9. */
+	size_t rank = q * s->n - 1e-9;
 
-	return s->ns[min(at, s->n - 1)];
+	return s->ns[min(rank, s->n - 1)];
 }
 
 size_t sample_upto(const struct sample *s, uint64_t ns)

@@ -5,7 +5,10 @@
 #define MS	1000000ULL
 #define IN(state)	(1U << TCPTRAIL_##state)
 
-/* A request storm: so many, or more than the backlog if that is smaller. */
+/*
+ * A request storm: so many, or half of the backlog if that is smaller. From
+ * there on the kernel gives up requests early.
+ */
 #define FLOOD		64
 #define FLOOD_MIN	8
 /* TIME_WAITs are a pile when they take this part of the ports. */
@@ -123,9 +126,10 @@ static bool behind_window(const struct evidence *ev)
 	return old(ev) && window_closed(ev);
 }
 
+/* A peer may be heard of, and all the same acknowledge nothing. */
 static bool fin_unacked(const struct evidence *ev)
 {
-	return old(ev) && silent(ev);
+	return old(ev) && (silent(ev) || ev->s->info.retransmits >= RTX_MIN);
 }
 
 static bool waits_long(const struct evidence *ev)
@@ -149,12 +153,16 @@ static bool flood(const struct evidence *ev)
 	return ev->s->request && ev->age.ns >= NSEC_PER_SEC &&
 	       (ev->crowd >= FLOOD ||
 		(ev->listener && ev->crowd >= FLOOD_MIN &&
-		 ev->crowd >= ev->listener->wqueue));
+		 2 * ev->crowd >= ev->listener->wqueue));
 }
 
+/*
+ * A request whose SYN+ACK is not sent again is one that was acknowledged, and
+ * waits for data.
+ */
 static bool half_open(const struct evidence *ev)
 {
-	return old(ev);
+	return old(ev) && (!ev->s->request || ev->s->retrans || ev->flags);
 }
 
 static bool peer_gone(const struct evidence *ev)
@@ -215,7 +223,7 @@ const struct rule rules[] = {
 	},
 	{
 		"close_wait_forked", IN(CLOSE_WAIT), SEV_FAIL, WAITS_PROGRAM,
-		cw_shared, why_shared, "held by a forked process",
+		cw_shared, why_shared, "still open in another process",
 		"The peer has finished, and more than one process holds the socket, or another one than the process that opened it: descriptors were inherited over fork() or passed. Only the last close() counts.",
 		{ ADV_CONTINUE, ADV_KILL, ADV_DESTROY },
 	},

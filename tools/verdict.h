@@ -25,6 +25,8 @@
  * @crowd: half-open requests of its listener that have been waiting for 1 s,
  *	or TIME_WAITs towards its destination, itself included
  * @flags: TCPTRAIL_F_* of its trail, 0: none is known
+ * @steps_known: so are all of its steps
+ * @crossed: both ends closed at once
  */
 struct evidence {
 	const struct diag_sock *s;
@@ -39,6 +41,7 @@ struct evidence {
 	bool passive;
 	uint32_t crowd;
 	uint16_t flags;
+	bool steps_known, crossed;
 	const struct netns_settings *set;
 };
 

@@ -20,13 +20,13 @@ static void add_ms(struct text *t, const char *before, uint32_t ms)
 
 static void add_queue(struct text *t, const struct diag_sock *listener)
 {
-	text_add(t, "%u wait in its accept queue, backlog %u", listener->rqueue,
-		 listener->wqueue);
+	text_add(t, "%u wait in the accept queue of its listener, backlog %u",
+		 listener->rqueue, listener->wqueue);
 }
 
 static void add_silence(struct text *t, const struct evidence *ev)
 {
-	if (ev->s->has_info)
+	if (ev->s->has_info && ev->s->info.ack_recv_ms >= 1000)
 		add_ms(t, "; the peer has been silent for ",
 		       ev->s->info.ack_recv_ms);
 }
@@ -56,8 +56,7 @@ void why_never_accepted(struct text *t, const struct evidence *ev)
 		text_add(t, "; one of %u listeners on port %u has it",
 			 ev->nlisteners, ev->s->who.sport);
 	else if (ev->listener)
-		add_queue((text_add(t, "; the listener is there: "), t),
-			  ev->listener);
+		add_queue((text_add(t, "; "), t), ev->listener);
 	else
 		text_add(t, "; its listener can't be seen");
 }
@@ -70,7 +69,7 @@ void why_deferred(struct text *t, const struct evidence *ev)
 
 void why_behind_queue(struct text *t, const struct evidence *ev)
 {
-	text_add(t, "SYN+ACK sent again %u time%s; the listener drops the last ACK: ",
+	text_add(t, "SYN+ACK sent again %u time%s; the last ACK is dropped: ",
 		 ev->s->retrans, plural(ev->s->retrans));
 	add_queue(t, ev->listener);
 }
@@ -219,6 +218,17 @@ void why_fw2_orphan(struct text *t, const struct evidence *ev)
 	text_add(t, "no process holds it, and the peer has not closed");
 }
 
+/* Only the history tells the two apart. */
+static void add_first(struct text *t, const struct evidence *ev)
+{
+	if (!ev->steps_known)
+		text_add(t, "~this side closed first, or both at once");
+	else if (ev->crossed)
+		text_add(t, "both sides closed at once");
+	else
+		text_add(t, "this side closed first");
+}
+
 static void add_reuse(struct text *t, const struct evidence *ev)
 {
 	if (!ev->set || ev->set->tw_reuse < 0)
@@ -237,13 +247,13 @@ void why_tw_pile(struct text *t, const struct evidence *ev)
 {
 	unsigned int ports = verdict_ports(ev->set);
 
-	text_add(t, "this side closed first; %u of %u ports that connect() can choose from are taken (%u %%)",
+	add_first(t, ev);
+	text_add(t, "; TIME_WAITs keep %u of %u ports that connect() can choose from (%u %%) towards that destination",
 		 ev->crowd, ports, ports ? ev->crowd * 100 / ports : 0);
 	add_reuse(t, ev);
 }
 
 void why_time_wait(struct text *t, const struct evidence *ev)
 {
-	(void)ev;
-	text_add(t, "this side closed first");
+	add_first(t, ev);
 }

@@ -8,6 +8,11 @@
 fix=$build/san/fix
 [ -x "$fix" ] || fix=$build/fix
 
+# It waits most of the time, so it runs beside the others.
+mkdir -p "$tmp/top"
+python3 -IS "$here/stuck/top.py" "$tool" "$tmp/top" > "$tmp/top.out" 2>&1 &
+top_pid=$!
+
 for text in "$here"/stuck/*.text; do
 	name=$(basename "$text" .text) recording=
 	if [ -e "$here/stuck/$name.events" ]; then
@@ -67,24 +72,62 @@ for status, expr in ((3, "no LISTEN on :%d"), (0, "at most 1 LISTEN on :%d"),
 PY
 result $? "check: sockets of this machine" < "$tmp/check"
 
-"$tool" stat --prom -i "$tmp/pair.rec" > "$tmp/prom"
-python3 - "$tmp/prom" 2> "$tmp/check" <<'PY'
-import re, sys
-typed = {}
-for line in open(sys.argv[1]):
-    line = line.rstrip("\n")
-    if line.startswith("# TYPE"):
-        _, _, name, kind = line.split()
-        assert name not in typed, line
-        typed[name] = kind
-        assert (kind == "counter") == name.endswith("_total"), line
-    elif line.startswith("# HELP"):
-        assert line.endswith("."), line
-    else:
-        m = re.fullmatch(r'([a-z_]+)(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+', line)
-        assert m, line
-        name = re.sub("_(sum|count)$", "", m[1])
-        assert name in typed, line
-        assert ("quantile=" not in line) or typed[name] == "summary", line
-PY
-result $? "stat --prom: text format" < "$tmp/check"
+asserted 3 "at most 0 LISTEN" -- sh -c "exit 7"
+asserted 0 --within 1ms "no SYN_SENT on :1"
+asserted 7 --within 1ms "no SYN_SENT on :1" -- sh -c "exit 7"
+asserted 3 --within 1ms "at most 0 LISTEN" -- sh -c "exit 7"
+
+# ---- stat ----
+
+promtool=${TCPTRAIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tcptrail}/programs/promtool
+[ -x "$promtool" ] || promtool=$(command -v promtool)
+metrics() { # NAME [WORDS]...
+	local name=$1
+	shift
+	if [ -z "$promtool" ]; then
+		result 0 "stat --prom: $name # SKIP no promtool, see scripts/deps.sh" < /dev/null
+		return
+	fi
+	"$tool" stat -q --prom "$@" > "$tmp/prom"
+	"$promtool" check metrics < "$tmp/prom" > "$tmp/lint" 2>&1 &&
+		[ ! -s "$tmp/lint" ] && grep -q '^tcptrail_sockets{state="LISTEN"} ' "$tmp/prom"
+	result $? "stat --prom: $name" < "$tmp/lint"
+}
+
+metrics "a recording" -i "$tmp/pair.rec"
+grep -q '^tcptrail_state_seconds{state="TIME_WAIT",quantile="0.5"} 60' "$tmp/prom"
+result $? "stat --prom: quantiles in seconds" < "$tmp/prom"
+metrics "an empty recording" -i "$tmp/notrail.rec"
+metrics "this machine"
+
+# ---- every verb and option is in the manual ----
+
+"$tool" -h > "$tmp/help"
+sed -n '/^Options of a verb/q; s/^  \([a-z]*\) .*/\1/p' "$tmp/help" > "$tmp/verbs"
+while read -r verb; do
+	"$tool" "$verb" -h | sed -n 's/^  ...* --\([a-z0-9-]*\).*/--\1/p'
+done < "$tmp/verbs" | sort -u > "$tmp/options"
+manual=$(sed 's/\\f.//g; s/\\//g' "$here"/../man/*.8)
+for word in $(cat "$tmp/verbs" "$tmp/options"); do
+	grep -qw -- "$word" <<< "$manual" || echo "$word: not in the manual"
+done > "$tmp/missing"
+[ "$(wc -l < "$tmp/verbs")" -ge 9 ] && [ "$(wc -l < "$tmp/options")" -ge 20 ] && [ ! -s "$tmp/missing" ]
+result $? "every verb and option is in the manual" < "$tmp/missing"
+
+# ---- top ----
+
+if command -v tmux > /dev/null; then
+	wait $top_pid
+	while read -r line; do
+		case $line in
+		"ok - "*) pass "${line#ok - }" ;;
+		"not ok - "*) result 1 "${line#not ok - }" < "$tmp/top.out" ;;
+		"# "*) ;;
+		*) result 1 "top: $line" < "$tmp/top.out" ;;
+		esac
+	done < "$tmp/top.out"
+	[ "$(grep -c '^ok - ' "$tmp/top.out")" -ge 20 ]
+	result $? "top: all was tried" < "$tmp/top.out"
+else
+	pass "top: # SKIP no tmux, see scripts/deps.sh"
+fi
