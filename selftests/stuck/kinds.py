@@ -1,22 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0
 """Sockets of every kind, by real programs, and what is to be said of them.
 
-Each kind has an address of its own in far; what is expected of a socket
-follows from that address and from the end it is.
+Each kind has an address of its own in far, one for each family; what is
+expected of a socket follows from that address and from the end it is.
 """
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 
-from net import NEAR
+from net import NEAR, family
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # What no failure may be said of.
 HEALTHY = None
+# As many as there are.
+ANY = -1
+# This family is IPv4 by an IPv6 socket of near.
+MAPPED = 46
+
+
+def module():
+    return os.path.exists("/dev/tcptrail")
 
 
 class Program:
@@ -44,16 +51,64 @@ class Program:
         self.proc.wait()
 
 
+NGINX = """daemon off; master_process off; pid %(base)s/pid; error_log /dev/null;
+events { worker_connections 2048; }
+http {
+  access_log off; keepalive_timeout 7200;
+  client_body_temp_path %(base)s/body; proxy_temp_path %(base)s/proxy;
+  fastcgi_temp_path %(base)s/fastcgi; uwsgi_temp_path %(base)s/uwsgi;
+  scgi_temp_path %(base)s/scgi;
+  server { listen %(port)d backlog=1024; listen [::]:%(port)d backlog=1024 ipv6only=on;
+           return 200 "hello"; }
+}
+"""
+
+
+class Nginx:
+    """It answers, and then it is stopped, as by a debugger or a full disk."""
+
+    def __init__(self, net, port):
+        base = os.environ.get("TMPDIR", "/tmp") + "/nginx%d" % port
+        os.makedirs(base, exist_ok=True)
+        with open(base + "/conf", "w") as f:
+            f.write(NGINX % {"base": base, "port": port})
+        self.proc = subprocess.Popen(["ip", "netns", "exec", net.near, "nginx", "-p", base,
+                                      "-c", base + "/conf"])
+        self.pid = self.proc.pid
+
+    def stop(self):
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def end(self):
+        self.proc.kill()
+        self.proc.wait()
+
+
+def get(sock):
+    """One request of a browser that keeps the connection."""
+    sock.send(b"GET / HTTP/1.1\r\nHost: near\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"hello"):
+        more = sock.recv(4096)
+        if not more:
+            raise RuntimeError("nginx hung up: %r" % answer)
+        answer += more
+
+
 class Kinds:
     def __init__(self, net, scale, over):
         self.net, self.scale, self.over = net, scale, over
         self.kept, self.programs = [], []
-        # (side, far address) -> rule, or a set of rules
+        self.family = 4
+        # (side, far address) -> rule, or {rule: count}
         self.expected = {}
         self.count = {}
+        self.kind = {}          # far address -> name of the method
         self.listener = {}      # port -> rule
+        self.holder = {}        # far address -> what holds near's sockets
+        self.program = {}       # far address -> pid of near's program
+        self.crowd = {}         # (rule, family) -> far address and port of a pile, a flood
         self.next_host, self.next_port = 10, 7000
-        self.by_program = {}    # far address -> pid of the near program
 
     # ---- pieces ----
 
@@ -61,15 +116,16 @@ class Kinds:
         """A far address, a near port and what to expect at both ends."""
         self.next_host += 1
         self.next_port += 1
-        addr = "10.77.0.%d" % self.next_host
+        addr = ("fd77::%x" if self.family == 6 else "10.77.0.%d") % self.next_host
         self.net.add_far(addr)
         self.expected["near", addr], self.expected["far", addr] = near, far
         self.count[addr] = count
+        self.kind[addr] = self.name
         return addr, self.next_port
 
     def server(self, mistake, port, count, *more):
         prog = Program(self.net, [sys.executable, "-IS", HERE + "/server.py",
-                                  mistake, port, count, *more])
+                                  mistake, self.family, port, count, *more])
         self.programs.append(prog)
         return prog
 
@@ -79,20 +135,26 @@ class Kinds:
             sock = self.net.far_socket(addr)
             sock.setblocking(wait)
             if wait:
-                sock.connect((NEAR, port))
+                sock.connect((NEAR[family(addr)], port))
             else:
-                sock.connect_ex((NEAR, port))
+                sock.connect_ex((NEAR[family(addr)], port))
             conns.append(sock)
         self.kept += conns
         return conns
 
-    def accepted(self, mistake, near, far, count):
+    def accepted(self, mistake, near, far, count, holder="program"):
         addr, port = self.place(near, far, count)
         prog = self.server(mistake, port, count)
         conns = self.connect(addr, port, count)
         prog.expect("accepted")
-        self.by_program[addr] = prog.pid
+        self.program[addr], self.holder[addr] = prog.pid, holder
         return addr, prog, conns
+
+    def waiting(self, mistake, near, far, count):
+        """Nobody calls accept() on these."""
+        addr, port = self.place(near, far, count)
+        self.program[addr], self.holder[addr] = self.server(mistake, port, 0).pid, "nobody"
+        return addr, port
 
     # ---- CLOSE_WAIT ----
 
@@ -101,31 +163,39 @@ class Kinds:
         self.close(conns)
         prog.go()
 
+    def close_wait_held_mapped(self):
+        """IPv4 that arrives at an IPv6 socket."""
+        if self.family == 6:
+            return
+        self.family = MAPPED
+        self.close_wait_held()
+        self.family = 4
+
     def close_wait_held_by_c(self):
         addr, port = self.place("close_wait_held", "gone", self.scale)
-        prog = Program(self.net, [os.environ["STUCK_SERVER"], port, self.scale])
+        prog = Program(self.net, [os.environ["STUCK_SERVER"], self.family, port, self.scale])
         self.programs.append(prog)
         conns = self.connect(addr, port, self.scale)
         prog.expect("accepted")
-        self.by_program[addr] = prog.pid
+        self.program[addr], self.holder[addr] = prog.pid, "program"
         self.close(conns)
 
     def close_wait_forked(self):
         """Who accepted it is only known to the module, if nobody else holds it."""
-        loaded = os.path.exists("/sys/module/tcptrail")
-        _, prog, conns = self.accepted("forked", "close_wait_forked" if loaded else
-                                       "close_wait_held", "gone", self.scale)
+        _, prog, conns = self.accepted("forked", "close_wait_forked" if module() else
+                                       "close_wait_held", "gone", self.scale, "child")
         prog.go()
         self.close(conns)
 
     def close_wait_shared(self):
-        _, prog, conns = self.accepted("shared", "close_wait_forked", "gone", self.scale)
+        _, prog, conns = self.accepted("shared", "close_wait_forked", "gone", self.scale,
+                                       "program and child")
         prog.go()
         self.close(conns)
 
     def close_wait_never_accepted(self):
-        addr, port = self.place("close_wait_never_accepted", "gone", self.scale)
-        self.server("never-accept", port, 0)
+        addr, port = self.waiting("never-accept", "close_wait_never_accepted", "gone",
+                                  self.scale)
         self.close(self.connect(addr, port, self.scale))
 
     def close_wait_unread(self):
@@ -142,9 +212,28 @@ class Kinds:
             conn.shutdown(socket.SHUT_WR)
 
     def close_wait_nobody(self):
-        _, prog, conns = self.accepted("in-flight", "close_wait_nobody", "gone", 8)
+        _, prog, conns = self.accepted("in-flight", "close_wait_nobody", "gone", 8, "nobody")
         prog.go()
         self.close(conns)
+
+    def stopped_nginx(self):
+        """Requests that it had accepted before, and connections that still wait."""
+        unread, port = self.place("close_wait_unread", "gone", self.scale)
+        waits, _ = self.place("established_never_accepted", HEALTHY, self.scale)
+        idle, _ = self.place(HEALTHY, HEALTHY, 5)
+        nginx = Nginx(self.net, port)
+        self.programs.append(nginx)
+        for addr in (unread, waits, idle):
+            self.program[addr], self.holder[addr] = nginx.pid, "program"
+        self.holder[waits] = "nobody"
+        conns = self.patiently(unread, port) + self.connect(unread, port, self.scale - 1)
+        for conn in conns + self.connect(idle, port, 5):
+            get(conn)
+        nginx.stop()
+        for conn in conns:
+            conn.send(b"GET / HTTP/1.1\r\n")
+            conn.close()
+        self.connect(waits, port, self.scale)
 
     # ---- FIN_WAIT, LAST_ACK, CLOSING ----
 
@@ -153,28 +242,38 @@ class Kinds:
         prog.go()
 
     def fin_wait2_orphan(self):
-        _, prog, _ = self.accepted("close", HEALTHY, "close_wait_held", self.scale)
+        _, prog, _ = self.accepted("close", HEALTHY, "close_wait_held", self.scale, "nobody")
         prog.go()
 
     def fin_wait1_unacked(self):
-        addr, prog, _ = self.accepted("close", "fin_wait1_unacked", HEALTHY, self.scale)
+        addr, prog, _ = self.accepted("close", "fin_wait1_unacked", HEALTHY, self.scale, "nobody")
         self.net.deafen(addr)
         prog.go()
 
     def fin_wait1_zero_window(self):
-        _, prog, _ = self.accepted("fill-close", "fin_wait1_zero_window", HEALTHY, 8)
+        _, prog, _ = self.accepted("fill-close", "fin_wait1_zero_window", HEALTHY, 8, "nobody")
         prog.go()
 
     def last_ack_unacked(self):
-        addr, prog, conns = self.accepted("close", "last_ack_unacked", "gone", self.scale)
+        addr, prog, conns = self.accepted("close", "last_ack_unacked", "gone", self.scale,
+                                          "nobody")
         self.close(conns)
         self.wait_far_fin_wait2(addr)
         self.net.deafen(addr)
         prog.go()
 
+    def last_ack_zero_window(self):
+        """Far has closed its half only, and does not read."""
+        addr, prog, conns = self.accepted("fill-close", "last_ack_zero_window",
+                                          "fin_wait2_held", 8, "nobody")
+        for conn in conns:
+            conn.shutdown(socket.SHUT_WR)
+        self.wait_far_fin_wait2(addr)
+        prog.go()
+
     def closing_unacked(self):
         addr, prog, conns = self.accepted("close", "closing_unacked", "fin_wait1_unacked",
-                                          self.scale)
+                                          self.scale, "nobody")
         self.net.deafen(addr)
         prog.go()
         self.close(conns)
@@ -184,63 +283,44 @@ class Kinds:
     def syn_sent_unanswered(self):
         addr, port = self.place("syn_sent_unanswered", "gone", self.scale)
         self.net.deafen(addr)
-        self.server("connect", port, self.scale, addr)
+        prog = self.server("connect", port, self.scale, addr)
+        self.program[addr], self.holder[addr] = prog.pid, "program"
 
     def syn_recv_half_open(self):
-        addr, port = self.place("syn_recv_half_open", "syn_sent_unanswered", 10)
-        self.server("never-accept", port, 0)
+        addr, port = self.waiting("never-accept", "syn_recv_half_open", "syn_sent_unanswered", 10)
         self.net.deafen(addr)
         self.connect(addr, port, 10, wait=False)
 
     def syn_recv_flood(self):
-        addr, port = self.place("syn_recv_flood", "syn_sent_unanswered", 150)
-        self.server("never-accept", port, 0)
+        """Its backlog, 64, limits how many requests the kernel keeps, and how long."""
+        addr, port = self.waiting("flooded", {"syn_recv_flood": ANY}, "syn_sent_unanswered", 150)
+        self.crowd["syn_recv_flood", self.family] = addr, port
         self.net.deafen(addr)
         self.connect(addr, port, 150, wait=False)
 
+    def syn_recv_deferred(self):
+        """The listener wants data first. Only the module sees that the ACK came."""
+        addr, port = self.waiting("defer", "syn_recv_deferred" if module() else HEALTHY,
+                                  HEALTHY, 6)
+        self.connect(addr, port, 6)
+
     def accept_queue_full(self):
         """Six fill it up, so the last ACKs of four that came before are dropped."""
-        late, port = self.place("syn_recv_queue_full", HEALTHY, 4)
-        self.server("short-queue", port, 0)
+        late, port = self.waiting("short-queue", "syn_recv_queue_full", HEALTHY, 4)
         self.listener[port] = "accept_queue_full"
         self.net.deafen(late)
         self.connect(late, port, 4, wait=False)
         early, _ = self.place("established_never_accepted", HEALTHY, 6)
+        self.program[early], self.holder[early] = self.program[late], "nobody"
         self.connect(early, port, 6)
         self.net.hear(late)
 
-    def established_never_accepted(self):
-        addr, port = self.place("established_never_accepted", HEALTHY, self.scale)
-        self.server("never-accept", port, 0)
-        self.connect(addr, port, self.scale)
-
-    def stopped_nginx(self):
-        """A program that was stopped: it accepts again when it goes on."""
-        if not shutil.which("nginx"):
-            return
-        addr, port = self.place("established_never_accepted", HEALTHY, self.scale)
-        base = os.environ.get("TMPDIR", "/tmp")
-        conf = base + "/stuck-nginx.conf"
-        with open(conf, "w") as f:
-            f.write("daemon off; master_process off; pid %s/stuck-nginx.pid; "
-                    "error_log /dev/null; events {} http { access_log off; "
-                    "server { listen %d; } }\n" % (base, port))
-        proc = subprocess.Popen(["ip", "netns", "exec", self.net.near, "nginx", "-c", conf])
-        self.nginx = proc
-        probe = None
-        deadline = time.monotonic() + 10
-        while not probe and time.monotonic() < deadline:
-            sock = self.net.far_socket(addr)
-            if sock.connect_ex((NEAR, port)) == 0:
-                probe = sock
-            else:
-                time.sleep(0.1)
-        os.kill(proc.pid, signal.SIGSTOP)
-        self.expected["probe", addr] = True
-        probe.close()
-        self.connect(addr, port, self.scale)
-
     # ---- ESTABLISHED ----
+
+    def established_never_accepted(self):
+        addr, port = self.waiting("never-accept", "established_never_accepted", HEALTHY,
+                                  self.scale)
+        self.connect(addr, port, self.scale)
 
     def established_peer_gone(self):
         addr, prog, _ = self.accepted("send", "established_peer_gone", HEALTHY, self.scale)
@@ -260,14 +340,16 @@ class Kinds:
     # ---- TIME_WAIT ----
 
     def time_wait_pileup(self):
-        """Near closes first, so near pays."""
-        self.net.sysctl(self.net.near, "ipv4/ip_local_port_range", "40000 40999")
+        """Near closes first, so near pays: three of four of its ports."""
+        self.net.sysctl(self.net.near, "ipv4/ip_local_port_range", "40000 40199")
         addr, port = self.place("time_wait_pileup", "gone", 150)
-        self.net.setns("/run/netns/" + self.net.far)
-        listener = socket.create_server((addr, port), backlog=1024)
-        self.net.setns(None)
+        self.crowd["time_wait_pileup", self.family] = addr, port
+        listener = self.net.socket(self.net.far, addr)
+        listener.bind((addr, port))
+        listener.listen(1024)
         prog = self.server("connect-close", port, 150, addr)
         conns = [listener.accept()[0] for _ in range(150)]
+        self.program[addr], self.holder[addr] = prog.pid, "nobody"
         prog.go()
         self.close(conns)
         self.kept.append(listener)
@@ -277,7 +359,7 @@ class Kinds:
     def healthy(self):
         """Idle connections, and some that were closed as they should be."""
         self.accepted("keep", HEALTHY, HEALTHY, self.scale)
-        _, prog, conns = self.accepted("close", {HEALTHY: 0}, "gone", 10)
+        _, prog, conns = self.accepted("close", HEALTHY, "gone", 10, "nobody")
         prog.go()
         self.close(conns)
 
@@ -288,12 +370,24 @@ class Kinds:
         for conn in conns:
             conn.close()
 
+    def patiently(self, addr, port):
+        """One connection to a program that is about to listen."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return self.connect(addr, port, 1)
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
     def wait_far_fin_wait2(self, addr):
         """Until near has acknowledged the FINs of far."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             out = subprocess.run(["ip", "netns", "exec", self.net.near, "ss", "-tnH",
-                                  "state", "close-wait", "dst", addr],
+                                  "state", "close-wait", "dst",
+                                  addr if family(addr) == 4 else "[%s]" % addr],
                                  capture_output=True, text=True, check=True).stdout
             if len(out.splitlines()) == self.count[addr]:
                 return
@@ -301,19 +395,21 @@ class Kinds:
         raise RuntimeError("far did not close")
 
     def make_all(self):
-        for name in sorted(KINDS):
-            getattr(self, name)()
+        for names in (KINDS, FLEETING):
+            for self.family in (4, 6):
+                for self.name in names:
+                    getattr(self, self.name)()
 
     def end(self):
         for conn in self.kept:
             conn.close()
         for prog in self.programs:
             prog.end()
-        if hasattr(self, "nginx"):
-            self.nginx.kill()
-            self.nginx.wait()
 
-KINDS = [name for name in vars(Kinds)
-         if name.split("_")[0] in ("close", "fin", "last", "closing", "syn", "accept",
-                                   "established", "stopped", "time", "healthy")
-         and name != "close"]
+
+# What ends by itself is made last.
+FLEETING = ["syn_recv_flood", "time_wait_pileup"]
+KINDS = sorted(name for name in vars(Kinds)
+               if name.split("_")[0] in ("close", "fin", "last", "closing", "syn", "accept",
+                                         "established", "stopped", "healthy")
+               and name != "close" and name not in FLEETING)

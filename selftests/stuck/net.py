@@ -9,13 +9,18 @@ import os
 import socket
 import subprocess
 
-NEAR = "10.77.0.1"
+NEAR = {4: "10.77.0.1", 6: "fd77::1"}
+LENGTH = {4: 16, 6: 64}
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def sh(*args, **kwargs):
     return subprocess.run(args, check=True, capture_output=True, text=True,
                           **kwargs).stdout
+
+
+def family(addr):
+    return 6 if ":" in addr else 4
 
 
 class Net:
@@ -29,9 +34,11 @@ class Net:
            "peer", "name", "f0", "netns", self.far)
         for name, dev in ((self.near, "n0"), (self.far, "f0")):
             sh("ip", "-n", name, "link", "set", dev, "up")
-        sh("ip", "-n", self.near, "addr", "add", NEAR + "/16", "dev", "n0")
         self.macs = {name: self.mac(name, dev) for name, dev in
                      ((self.near, "n0"), (self.far, "f0"))}
+        for addr in NEAR.values():
+            self.add(self.near, "n0", addr)
+            self.neigh(self.far, "f0", addr, self.macs[self.near])
         self.ino = {"near": os.stat("/run/netns/" + self.near).st_ino,
                     "far": os.stat("/run/netns/" + self.far).st_ino}
         # On a slow machine nothing may end before it has been looked at.
@@ -46,31 +53,42 @@ class Net:
         return sh("ip", "netns", "exec", name, "cat",
                   "/sys/class/net/%s/address" % dev).strip()
 
+    @staticmethod
+    def add(ns, dev, addr):
+        nodad = ["nodad"] if family(addr) == 6 else []
+        sh("ip", "-n", ns, "addr", "add", "%s/%d" % (addr, LENGTH[family(addr)]),
+           "dev", dev, *nodad)
+
+    @staticmethod
+    def neigh(ns, dev, addr, mac):
+        sh("ip", "-n", ns, "neigh", "replace", addr, "lladdr", mac, "dev", dev,
+           "nud", "permanent")
+
     def add_far(self, addr):
-        sh("ip", "-n", self.far, "addr", "add", addr + "/16", "dev", "f0")
-        sh("ip", "-n", self.far, "neigh", "replace", NEAR, "lladdr",
-           self.macs[self.near], "dev", "f0", "nud", "permanent")
+        self.add(self.far, "f0", addr)
         self.hear(addr)
 
-    def neigh(self, addr, mac):
-        sh("ip", "-n", self.near, "neigh", "replace", addr, "lladdr", mac,
-           "dev", "n0", "nud", "permanent")
-
     def hear(self, addr):
-        self.neigh(addr, self.macs[self.far])
+        self.neigh(self.near, "n0", addr, self.macs[self.far])
 
     def deafen(self, addr):
-        self.neigh(addr, "02:00:00:00:00:99")
+        self.neigh(self.near, "n0", addr, "02:00:00:00:00:99")
 
-    def sysctl(self, ns, name, value):
+    @staticmethod
+    def sysctl(ns, name, value):
         sh("ip", "netns", "exec", ns, "sh", "-c",
            "echo '%s' > /proc/sys/net/%s" % (value, name))
 
-    def far_socket(self, addr):
-        """A socket of far, bound to one of its addresses, held by us."""
-        self.setns("/run/netns/" + self.far)
-        sock = socket.socket()
+    def socket(self, ns, addr):
+        """A socket of that namespace, held by us."""
+        self.setns("/run/netns/" + ns)
+        sock = socket.socket(socket.AF_INET6 if family(addr) == 6 else socket.AF_INET)
         self.setns(None)
+        return sock
+
+    def far_socket(self, addr):
+        """One that is bound to an address of far."""
+        sock = self.socket(self.far, addr)
         sock.bind((addr, 0))
         return sock
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * usage: server PORT COUNT
+ * usage: server FAMILY PORT COUNT
  *
  * A server that accepts COUNT connections and forgets to close them. It reads
  * "go" lines as server.py does.
@@ -19,18 +19,20 @@ static void say(const char *word)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET };
-	int s = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	struct sockaddr_in6 addr = { 0 };	/* the port is where IPv4 has it */
 	char line[64];
+	int s;
 
-	if (argc != 3)
-		errx(2, "usage: server PORT COUNT");
-	addr.sin_port = htons(atoi(argv[1]));
-	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(s, (struct sockaddr *)&addr, sizeof(addr)) || listen(s, 1024))
-		err(1, "port %s", argv[1]);
+	if (argc != 4)
+		errx(2, "usage: server FAMILY PORT COUNT");
+	addr.sin6_family = atoi(argv[1]) == 4 ? AF_INET : AF_INET6;
+	addr.sin6_port = htons(atoi(argv[2]));
+	s = socket(addr.sin6_family, SOCK_STREAM, 0);
+	if (bind(s, (struct sockaddr *)&addr, addr.sin6_family == AF_INET ?
+		 sizeof(struct sockaddr_in) : sizeof(addr)) || listen(s, 1024))
+		err(1, "port %s", argv[2]);
 	say("ready");
-	for (int i = atoi(argv[2]); i > 0; i--)
+	for (int i = atoi(argv[3]); i > 0; i--)
 		if (accept(s, NULL, NULL) < 0)
 			err(1, "accept");
 	say("accepted");

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """A program that does one thing wrong with its connections.
 
-usage: server.py MISTAKE PORT COUNT [ADDRESS]
+usage: server.py MISTAKE FAMILY PORT COUNT [ADDRESS]
+
+FAMILY is 4, 6, or 46 for IPv4 by an IPv6 socket.
 
 It says "ready" when it listens (or has started to connect), then takes lines:
 "go" makes it go on to its second act. It never ends by itself.
@@ -92,10 +94,22 @@ def act(mistake, conns):
             keepalive(conn)
 
 
-def serve(mistake, port, count, backlog):
-    listener = socket.create_server(("", port), backlog=backlog)
+BACKLOG = {"short-queue": 5, "flooded": 64}
+
+
+def listen(family, port, backlog):
+    if family == "4":
+        return socket.create_server(("", port), backlog=backlog)
+    return socket.create_server(("::", port), family=socket.AF_INET6, backlog=backlog,
+                                dualstack_ipv6=family == "46")
+
+
+def serve(mistake, family, port, count):
+    listener = listen(family, port, BACKLOG.get(mistake, 1024))
+    if mistake == "defer":
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 600)
     say("ready")
-    if mistake in ("never-accept", "short-queue"):
+    if mistake in ("never-accept", "short-queue", "flooded", "defer"):
         wait()
         return listener
     conns = [listener.accept()[0] for _ in range(count)]
@@ -106,10 +120,10 @@ def serve(mistake, port, count, backlog):
     return listener, conns
 
 
-def connect(mistake, port, count, address):
+def connect(mistake, family, port, count, address):
     conns = []
     for _ in range(count):
-        conn = socket.socket()
+        conn = socket.socket(socket.AF_INET if family == "4" else socket.AF_INET6)
         if mistake == "connect":
             conn.setblocking(False)
             conn.connect_ex((address, port))
@@ -125,10 +139,10 @@ def connect(mistake, port, count, address):
     return conns
 
 
-mistake, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+mistake, family, port, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 if mistake.startswith("connect"):
-    kept = connect(mistake, port, count, sys.argv[4])
+    kept = connect(mistake, family, port, count, sys.argv[5])
 else:
-    kept = serve(mistake, port, count, 5 if mistake == "short-queue" else 1024)
+    kept = serve(mistake, family, port, count)
 while True:
     wait()
