@@ -14,7 +14,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 . selftests/env.sh
 . selftests/tap.sh
-results=$1
+mkdir -p "$1"
+results=$(cd "$1" && pwd)
 shift
 start_results
 
