@@ -59,6 +59,9 @@ struct step {
  * @ended_next: the next one that ended, @ended_at: how many records of rings
  *	had come by then (merge.c)
  * @gone: it is forgotten, and only still here because items point to it
+ * @round: when it was last heard of, see merge_add()
+ * @over_ns: it was not open any more at this time, though nothing told of its
+ *	end; 0: not so
  * @peer: the other end, if it is on this machine too (pair.c)
  * @peer_proven: by sequence numbers, not only by addresses
  * @no_accept_hook: whether it was accepted can't be known
@@ -85,6 +88,8 @@ struct conn {
 	uint32_t at;
 	struct conn *ended_next;
 	uint64_t ended_at;
+	uint64_t over_ns;
+	uint32_t round;
 	struct conn *peer;
 	bool peer_proven;
 	bool no_accept_hook;
@@ -162,6 +167,8 @@ bool conn_ended(const struct conn *c);
 unsigned int conn_state(const struct conn *c);
 /* When it came into that state; 0: unknown. */
 uint64_t conn_state_since(const struct conn *c);
+/* Its birth or, if that is not known, the first that is known of it. */
+uint64_t conn_first(const struct conn *c);
 /* It can't have been after this. Those that are open: UINT64_MAX. */
 uint64_t conn_end(const struct conn *c);
 /* Step @i came with the next one in a single segment: no state of its own. */

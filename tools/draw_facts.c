@@ -54,6 +54,8 @@ static void fact_complete(const struct picture *p, const struct conn *c)
 
 	if (missing)
 		fact(p, "history", "! hole, steps missing: %u", missing);
+	else if (c->over_ns)
+		fact(p, "history", "! hole: its last steps were overwritten");
 	else if (conn_completeness(c) == CONN_LATE)
 		fact(p, "history", "late: it was there before the recording");
 	else if (conn_completeness(c) == CONN_HOLE)
@@ -105,6 +107,10 @@ static void fact_end(const struct picture *p, const struct conn *c)
 	if (!conn_ended(c))
 		return;
 	format_date(date, &p->clock, conn_end(c));
+	if (c->over_ns) {
+		fact(p, "ended", "before %s, ~its end was overwritten", date);
+		return;
+	}
 	fact(p, "ended", "%s%s%s%s%s", date,
 	     last && last->new == TCPTRAIL_CLOSE ? ", " : ", ~no step said so",
 	     last && last->new == TCPTRAIL_CLOSE ? cause_phrase(last->cause) : "",

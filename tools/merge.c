@@ -118,6 +118,7 @@ static struct conn *get_conn(struct merge *m, const struct tcptrail_conn *who)
 	struct conn *c = conns_get(&m->conns, who->cookie, who->birth_ns);
 
 	c->no_accept_hook = !m->accept_seen;
+	c->round = m->round;
 	return c;
 }
 
@@ -246,9 +247,16 @@ void merge_prune(struct merge *m)
 static void add_trail(struct merge *m, const struct tcptrail_hdr *hdr)
 {
 	const struct tcptrail_trail *rec = (const void *)hdr;
-	struct conn *c = get_conn(m, &rec->conn);
-	size_t before = c->nsteps;
+	struct conn *c;
+	size_t before;
 	uint32_t had = 0;
+
+	if (hdr->type == TCPTRAIL_TRAIL && !m->walking) {
+		m->walking = true;
+		m->round++;
+	}
+	c = get_conn(m, &rec->conn);
+	before = c->nsteps;
 
 	for (size_t i = 0; i < min(before, TCPTRAIL_STEPS); i++)
 		had |= (uint32_t)!!c->step[i] << i;
@@ -278,8 +286,28 @@ static void forgive(struct merge *m)
 	m->unrecovered = 0;
 }
 
-static enum merge_event add_sync(struct merge *m)
+/*
+ * Every connection that is open has its trail told before the SYNC, or was
+ * born meanwhile, and is told of behind the first trail. What was not heard of
+ * since then is over: nobody has told us its END, because it was overwritten.
+ */
+static void find_over(struct merge *m, uint64_t ts_ns)
 {
+	for (size_t i = 0; i < m->conns.n; i++) {
+		struct conn *c = m->conns.all[i];
+
+		if (c->round == m->round || !c->birth_ns || conn_ended(c))
+			continue;
+		c->over_ns = max(ts_ns, 1);
+		note_end(m, c);
+	}
+}
+
+static enum merge_event add_sync(struct merge *m, uint64_t ts_ns)
+{
+	if (m->walking)
+		find_over(m, ts_ns);
+	m->walking = false;
 	m->synced = true;
 	if (m->dirty && !m->settled) {
 		m->dirty = false;
@@ -326,7 +354,7 @@ enum merge_event merge_add(struct merge *m, const struct tcptrail_hdr *hdr)
 		add_lost(m, hdr);
 		break;
 	case TCPTRAIL_SYNC:
-		return add_sync(m);
+		return add_sync(m, hdr->ts_ns);
 	default:
 		m->unknown++;
 	}

@@ -69,6 +69,8 @@ struct merge_cpu {
  * @keep: asked once about each connection, when it is over and nothing can
  *	come about it any more: false: it is forgotten. NULL: all are kept
  * @ended: connections that have ended, in order, and @ended_last
+ * @round: counts SYNCs and the first TRAIL before each: see add_sync()
+ * @walking: a TRAIL came since the last SYNC
  * @dead: forgotten, but items may point to them
  */
 struct merge {
@@ -80,6 +82,8 @@ struct merge {
 	bool (*keep)(const struct conn *c, void *arg);
 	void *keep_arg;
 	struct conn *ended, *ended_last;
+	uint32_t round;
+	bool walking;
 	struct conn *dead;
 	size_t ndead;
 	uint64_t newest_ns;

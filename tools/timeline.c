@@ -81,7 +81,7 @@ unsigned int conn_missing(const struct conn *c)
 
 enum completeness conn_completeness(const struct conn *c)
 {
-	if (!c->nsteps || conn_missing(c))
+	if (!c->nsteps || conn_missing(c) || c->over_ns)
 		return CONN_HOLE;
 	if (c->who.flags & TCPTRAIL_F_LATE)
 		return CONN_LATE;
@@ -107,14 +107,28 @@ bool conn_ended(const struct conn *c)
 {
 	const struct step *last = conn_last(c);
 
-	return c->end_ns || (last && last->new == TCPTRAIL_CLOSE);
+	return c->end_ns || c->over_ns || (last && last->new == TCPTRAIL_CLOSE);
+}
+
+uint64_t conn_first(const struct conn *c)
+{
+	uint64_t first = UINT64_MAX;
+
+	if (c->birth_ns)
+		return c->birth_ns;
+	for (size_t i = 0; i < c->nsteps; i++)
+		if (c->step[i])
+			first = min(first, c->step[i]->ts_ns);
+	for (size_t i = 0; i < c->nevents; i++)
+		first = min(first, c->event[i]->ts_ns);
+	return first;
 }
 
 unsigned int conn_state(const struct conn *c)
 {
 	const struct step *last = conn_last(c);
 
-	if (c->end_ns)
+	if (c->end_ns || c->over_ns)
 		return TCPTRAIL_CLOSE;
 	/* The newest steps are missing: nobody knows. */
 	if (c->nsteps && !c->step[c->nsteps - 1])
@@ -136,7 +150,9 @@ uint64_t conn_end(const struct conn *c)
 
 	if (c->end_ns)
 		return c->end_ns;
-	return last && last->new == TCPTRAIL_CLOSE ? last->ts_ns : UINT64_MAX;
+	if (last && last->new == TCPTRAIL_CLOSE)
+		return last->ts_ns;
+	return c->over_ns ? c->over_ns : UINT64_MAX;
 }
 
 /* ---- the timeline ---- */
@@ -221,7 +237,8 @@ void conn_timeline(const struct conn *c, struct timeline *tl)
 	if (missing)
 		add_visit(tl, 0, 0)->missing = missing;
 	/* It is over, though no step said so. */
-	if (c->end_ns && tl->n && tl->v[tl->n - 1].state != TCPTRAIL_CLOSE)
+	if ((c->end_ns || c->over_ns) && tl->n &&
+	    tl->v[tl->n - 1].state != TCPTRAIL_CLOSE)
 		add_visit(tl, TCPTRAIL_CLOSE, c->end_ns)->inferred = true;
 	measure(tl);
 }
