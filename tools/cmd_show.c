@@ -7,6 +7,7 @@
 
 #include "draw.h"
 #include "fields.h"
+#include "narrow.h"
 #include "pair.h"
 #include "reader.h"
 #include "tcptrail.h"
@@ -14,9 +15,9 @@
 /* So many are printed before a recording's memory is given back. */
 #define DROP_CONNS	2048
 
-static bool chosen(const struct opts *opts, const struct conn *c,
-		   uint64_t now_ns)
+static bool chosen(const void *arg, const struct conn *c, uint64_t now_ns)
 {
+	const struct opts *opts = arg;
 	uint64_t since;
 
 	/* Events of sockets that no step tells of. */
@@ -32,25 +33,10 @@ static bool chosen(const struct opts *opts, const struct conn *c,
 	return !conn_ended(c) && (!since || since + opts->over_ns <= now_ns);
 }
 
-/* Its birth or, if that is not known, the first that is known of it. */
-static uint64_t first_ns(const struct conn *c)
-{
-	uint64_t first = UINT64_MAX;
-
-	if (c->birth_ns)
-		return c->birth_ns;
-	for (size_t i = 0; i < c->nsteps; i++)
-		if (c->step[i])
-			first = min(first, c->step[i]->ts_ns);
-	for (size_t i = 0; i < c->nevents; i++)
-		first = min(first, c->event[i]->ts_ns);
-	return first;
-}
-
 /* When the older end of its pair was born: keeps pairs together. */
 static uint64_t pair_birth(const struct conn *c)
 {
-	return c->peer ? min(first_ns(c), first_ns(c->peer)) : first_ns(c);
+	return c->peer ? min(conn_first(c), conn_first(c->peer)) : conn_first(c);
 }
 
 /* A connection that will be shown, and what to sort it by first. */
@@ -71,8 +57,8 @@ static int by_birth(const void *a, const void *b)
 		return bx < by ? -1 : 1;
 	if (x->peer == y && conn_passive(x) != conn_passive(y))
 		return conn_passive(x) ? 1 : -1;
-	if (first_ns(x) != first_ns(y))
-		return first_ns(x) < first_ns(y) ? -1 : 1;
+	if (conn_first(x) != conn_first(y))
+		return conn_first(x) < conn_first(y) ? -1 : 1;
 	return x->cookie < y->cookie ? -1 : x->cookie > y->cookie;
 }
 
@@ -170,9 +156,14 @@ static void print_pictures(const struct opts *opts, const struct source *src,
 static void read_all(const struct opts *opts, struct source *src,
 		     struct merge *m)
 {
+	struct narrow narrow = { .chosen = chosen, .opts = opts };
+
 	reader_init(m, src);
+	if (!src->live && narrow_wanted(opts))
+		narrow_begin(&narrow, src, m);
 	reader_catch_up(src, m);
 	merge_settle_events(m);
+	narrow_end(&narrow, m);
 	if (!opts->no_pair)
 		pair_all(&m->conns);
 	if (opts->cookie && !conns_latest(&m->conns, opts->cookie, UINT64_MAX))

@@ -21,7 +21,7 @@
  */
 struct end {
 	struct conn *conn;
-	uint32_t hash;
+	uint64_t hash;
 	uint8_t key[36];
 	uint64_t reach;
 };
@@ -42,13 +42,13 @@ static uint64_t mix(uint64_t sum, const uint8_t *addr, uint16_t port)
 	return sum ^ sum >> 29;
 }
 
-/* The same for mirrors. */
-static uint32_t hash_ends(const struct conn *c)
+uint64_t conn_ends_hash(const struct conn *c)
 {
 	uint64_t local = mix(0, c->who.saddr, c->who.sport);
 	uint64_t remote = mix(0, c->who.daddr, c->who.dport);
 
-	return (local + remote) * 0x9e3779b97f4a7c15ULL >> 32;
+	local = (local + remote) * 0x9e3779b97f4a7c15ULL;
+	return local ^ local >> 32;
 }
 
 static void fill_end(struct end *e, struct conn *c)
@@ -60,7 +60,7 @@ static void fill_end(struct end *e, struct conn *c)
 	write_half(remote, c->who.daddr, c->who.dport);
 	local_first = memcmp(local, remote, 18) < 0;
 	e->conn = c;
-	e->hash = hash_ends(c);
+	e->hash = conn_ends_hash(c);
 	memcpy(e->key, local_first ? local : remote, 18);
 	memcpy(e->key + 18, local_first ? remote : local, 18);
 }
@@ -228,7 +228,7 @@ static void census_take(struct census *cen, const struct conns *cs)
 	cen->count = xzalloc(size);
 	cen->mask = size - 1;
 	for (size_t i = 0; i < cs->n; i++) {
-		uint8_t *n = &cen->count[hash_ends(cs->all[i]) & cen->mask];
+		uint8_t *n = &cen->count[conn_ends_hash(cs->all[i]) & cen->mask];
 
 		*n += can_pair(cs->all[i]) && *n < 255;
 	}
@@ -245,7 +245,7 @@ void pair_all(struct conns *cs)
 		struct conn *c = cs->all[i];
 
 		c->peer = NULL;
-		if (!can_pair(c) || cen.count[hash_ends(c) & cen.mask] < 2)
+		if (!can_pair(c) || cen.count[conn_ends_hash(c) & cen.mask] < 2)
 			continue;
 		make_room(&ends, &room, n, sizeof(*ends));
 		fill_end(&ends[n++], c);

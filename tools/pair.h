@@ -8,4 +8,7 @@
 /* Sets peer and peer_proven of all. */
 void pair_all(struct conns *cs);
 
+/* Equal for the two ends of a connection, and hardly ever for others. */
+uint64_t conn_ends_hash(const struct conn *c);
+
 #endif

@@ -64,6 +64,11 @@ void source_refresh(struct source *src)
 	src->ops->refresh(src);
 }
 
+void source_rewind(struct source *src)
+{
+	src->pos = ((const struct tcptrail_info *)src->data)->size;
+}
+
 void source_drop(struct source *src)
 {
 	if (src->ops->drop)

@@ -55,6 +55,8 @@ bool source_wait(struct source *src);
 void source_resync(struct source *src);
 /* Bring info up to date. */
 void source_refresh(struct source *src);
+/* From its first record once more; of a recording only. */
+void source_rewind(struct source *src);
 /*
  * Of a recording: give back the memory that it has come to take. Records stay
  * valid: they are read from the file again when they are looked at.

@@ -49,7 +49,6 @@ static void file_close(struct source *src)
 {
 	if (src->data)
 		munmap(src->data, src->len);
-	close(src->fd);
 }
 
 static const struct source_ops file_ops = {
@@ -111,6 +110,8 @@ static void map(struct source *src, int status)
 	src->data = mmap(NULL, src->len, PROT_READ, MAP_PRIVATE, src->fd, 0);
 	if (src->data == MAP_FAILED)
 		err(status, "reading %s failed", src->name);
+	if (src->fd != STDIN_FILENO)
+		close(src->fd);
 	signal(SIGBUS, on_bus_error);
 }
 
