@@ -123,6 +123,7 @@ check-native:
 
 check-kernels:
 	$(Q)scripts/deps.sh check
+	$(Q)scripts/deps.sh cross
 	$(Q)selftests/kernels.sh $(KERNELS)
 
 # FUZZ_SECONDS for each target, see tools/tests/fuzz/fuzz.sh; FUZZ_CALLS

@@ -11,6 +11,9 @@
 #include <linux/version.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#ifdef CONFIG_ARM64
+#include <asm/insn.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
 #error "Linux before 5.10 was never checked: tcptrail needs 5.10 to 7.3"
@@ -32,6 +35,25 @@
 #else
 #define compat_ftrace_arg(fregs, n)	ftrace_regs_get_argument((fregs), (n))
 #endif
+
+/*
+ * The address that ftrace gives to a callback, of a function that a kprobe has
+ * found at @addr. On x86 the kprobe is there already, behind ENDBR. On arm64 a
+ * function starts with two NOPs, behind a landing pad if it has one, and the
+ * second is the one that becomes the call.
+ */
+static inline unsigned long compat_ftrace_ip(unsigned long addr)
+{
+#ifdef CONFIG_ARM64
+	const u32 bti_c = 0xd503245f;
+
+	if (le32_to_cpup((__le32 *)addr) == bti_c)
+		addr += AARCH64_INSN_SIZE;
+	return addr + AARCH64_INSN_SIZE;
+#else
+	return addr;
+#endif
+}
 
 /*
  * Flags of an ops whose callback wants the arguments and nobody to guard it

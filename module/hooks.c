@@ -341,7 +341,7 @@ static u64 functions_wanted(u64 found)
 
 static void function_filter(struct function_hook *hook)
 {
-	unsigned long ip = (unsigned long)hook->kp.addr;
+	unsigned long ip = compat_ftrace_ip((unsigned long)hook->kp.addr);
 
 	if (ftrace_set_filter_ip(&ops, ip, 0, 0))
 		return;

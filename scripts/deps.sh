@@ -3,12 +3,13 @@
 #
 # Installs what tcptrail needs, and only what is missing.
 #
-# usage: scripts/deps.sh [build|demo|check|deb|fuzz]
+# usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross]
 #   build   the tool, and headers of the running kernel for the module
 #   demo    build, and a kernel in a virtual machine
 #   check   demo, and everything the tests use (the default)
 #   fuzz    the tool, and a compiler with libFuzzer
 #   deb     build, and what makes and checks Debian packages
+#   cross   build, and what the tests on another architecture need
 #
 # Packages are installed with apt-get, as root or through sudo. What must not
 # touch this machine (the kernel to test, its headers, programs of a newer
@@ -51,6 +52,8 @@ test_packages="python3-scapy lksctp-tools libsctp-dev sparse perl bc flex bison
 	bash coreutils util-linux g++ git zsh tmux libpcre2-8-0 libssl3"
 
 deb_packages="debhelper dh-dkms dpkg-dev libncurses-dev lintian mmdebstrap"
+
+cross_packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm file"
 
 fuzz_packages="clang libclang-rt-dev python3"
 
@@ -309,8 +312,9 @@ main() {
 	demo)  packages="$build_packages $vm_packages" ;;
 	check) packages="$build_packages $vm_packages $test_packages" ;;
 	deb)   packages="$build_packages $deb_packages" ;;
+	cross) packages="$build_packages $cross_packages" ;;
 	fuzz)  packages="$build_packages $fuzz_packages" ;;
-	*)     die "usage: scripts/deps.sh [build|demo|check|deb|fuzz]" ;;
+	*)     die "usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross]" ;;
 	esac
 	[ "${DEPS:-}" != skip ] || return 0
 	command -v apt-get >/dev/null ||

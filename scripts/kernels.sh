@@ -13,7 +13,8 @@
 #
 # Nothing is installed. Packages are downloaded and unpacked in the cache:
 #
-#   kernels/NAME/       a kernel: vmlinuz, lib/modules, release (as uname -r)
+#   kernels/NAME/       a kernel: vmlinuz, lib/modules, release (as uname -r); of
+#                       another architecture with headers, build and busybox, too
 #   roots/SUITE/        its headers, with the compiler and the tools of that
 #                       suite around them: a place to build in with chroot
 #
@@ -26,6 +27,10 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/apt.sh"
 cache=${TCPTRAIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tcptrail}
+
+# The architecture that apt is asked about.
+own_arch=$(dpkg --print-architecture)
+arch=$own_arch
 
 # What a build calls, besides what the headers themselves depend on.
 tools="gcc make perl python3 bash dash coreutils sed grep mawk findutils
@@ -62,6 +67,7 @@ each_kernel() {
 		flavour=${package#linux-image-}
 		case $flavour in
 		cloud-*) echo "$suite-cloud $suite $flavour" ;;
+		arm64)   echo "$suite-arm64 $suite $flavour" ;;
 		*)       echo "$suite $suite $flavour" ;;
 		esac
 	done
@@ -90,11 +96,13 @@ release_of() {
 suite_apt() {
 	command=$1 suite=$2
 	shift 2
-	dir=$tmp/apt/$suite
+	dir=$tmp/apt/$suite-$arch
 	# Backports have to be asked for.
-	release=
-	case $suite in *-backports) release=$suite ;; esac
+	default=
+	case $suite in *-backports) default=$suite ;; esac
 	"$command" \
+		-o APT::Architecture="$arch" \
+		-o APT::Architectures::="$arch" \
 		-o Dir::Etc::SourceList="$dir/sources.list" \
 		-o Dir::Etc::SourceParts=/dev/null \
 		-o Dir::Etc::Preferences=/dev/null \
@@ -106,12 +114,12 @@ suite_apt() {
 		-o Acquire::Check-Valid-Until=false \
 		-o APT::Sandbox::User="$(id -un)" \
 		-o APT::Install-Recommends=false \
-		-o APT::Default-Release="$release" \
+		-o APT::Default-Release="$default" \
 		"$@"
 }
 
 update_suite() {
-	suite=$1 dir=$tmp/apt/$1
+	suite=$1 dir=$tmp/apt/$1-$arch
 	[ ! -d "$dir" ] || return 0
 	mirror=$(own_mirror)
 	[ -n "$mirror" ] || die "found no Debian mirror in this machine's apt sources"
@@ -215,10 +223,46 @@ get_kernel() {
 	fi
 }
 
+# Headers of another architecture are files like any other, but for the programs
+# that a build calls: those are taken from this machine's, in the same version.
+get_foreign() {
+	name=$1 suite=$2 flavour=$3
+	arch=$flavour
+	update_suite "$suite"
+	packages=$(image_packages "$suite" "$flavour")
+	release=$(echo "$packages" | sed -n 's/^linux-image-//p')
+	[ -n "$release" ] || die "no package linux-image-$flavour in suite $suite"
+	[ "$(release_of "$name")" != "$release" ] || return 0
+	echo "  $name: kernel $release and its headers"
+	headers=$(suite_apt apt-cache "$suite" depends -i "linux-headers-$release" |
+		sed -n 's/^ *Depends: \(linux-.*\)/\1/p')
+	new=$cache/kernels/.new-$name
+	rm -rf "$new"
+	# shellcheck disable=SC2046,SC2086 # lists of words
+	unpack "$suite" "$new" $packages "linux-headers-$release" busybox-static \
+		$(echo "$headers" | grep -v kbuild)
+	arch=$own_arch
+	update_suite "$suite"
+	# shellcheck disable=SC2046
+	unpack "$suite" "$new" $(echo "$headers" | grep kbuild)
+	sed -i "s,/usr/src/,$cache/kernels/$name/usr/src/,g" \
+		"$new/usr/src/linux-headers-$release/Makefile"
+	ln -s "usr/src/linux-headers-$release" "$new/build"
+	ln -s bin/busybox "$new/busybox"
+	ln -s "boot/vmlinuz-$release" "$new/vmlinuz"
+	echo "$release" > "$new/release"
+	finish "$new" "$cache/kernels/$name"
+}
+
 get() {
 	chosen "$@" > "$tmp/chosen"
 	while read -r name suite flavour; do
 		release=$(release_of "$name")
+		case $name in *-arm64)
+			[ "$update" = 0 ] && [ -n "$release" ] ||
+				(get_foreign "$name" "$suite" "$flavour")
+			continue ;;
+		esac
 		if [ "$update" = 1 ] || [ -z "$release" ] ||
 		   [ ! -d "$cache/roots/$suite/usr/src/linux-headers-$release" ]; then
 			get_kernel "$name" "$suite" "$flavour"
@@ -243,10 +287,26 @@ in_root() {
 			chroot "$root" "$@"' sh "$@"
 }
 
+# make_module NAME FOLDER: with the compiler of its suite, or a cross compiler
+make_module() {
+	release=$(release_of "$1")
+	case $1 in
+	*-arm64)
+		make -s -C "$cache/kernels/$1/build" M="$2" W=1 \
+			DEB_BUILD_ARCH="$own_arch" DEB_HOST_ARCH=arm64 \
+			DEB_HOST_GNU_TYPE=aarch64-linux-gnu \
+			CONFIG_DEBUG_INFO_BTF_MODULES= modules ;;
+	*)
+		in_root "$root" "$2" make -s -C "/usr/src/linux-headers-$release" \
+			M=/module W=1 CONFIG_DEBUG_INFO_BTF_MODULES= modules ;;
+	esac
+}
+
 build_kernel() {
 	name=$1 suite=$2
 	release=$(release_of "$name")
 	root=$cache/roots/$suite
+	case $name in *-arm64) root=$cache/kernels/$name ;; esac
 	if [ -z "$release" ] || [ ! -d "$root/usr/src/linux-headers-$release" ]; then
 		die "kernel \"$name\" is not there: scripts/kernels.sh get $name"
 	fi
@@ -256,8 +316,7 @@ build_kernel() {
 	mkdir -p "$work" "$top/build/$release"
 	cp -r "$top/Kbuild" "$top/VERSION" "$top/module" "$work/"
 	status=0
-	in_root "$root" "$work" make -s -C "/usr/src/linux-headers-$release" \
-		M=/module W=1 CONFIG_DEBUG_INFO_BTF_MODULES= modules < /dev/null > "$work/log" 2>&1 || status=$?
+	make_module "$name" "$work" < /dev/null > "$work/log" 2>&1 || status=$?
 	if [ $status != 0 ] || [ -s "$work/log" ]; then
 		echo "FAILED  $name: $release" >&2
 		head -n 40 "$work/log" | sed 's/^/  | /' >&2

@@ -11,7 +11,8 @@
 #
 # A kernel is fetched if it is not there yet, unpacked and never installed. It
 # runs every test that selftests/Makefile lists, in two virtual machines; a cloud
-# flavour, which cannot mount this machine's files, runs the core scenarios.
+# flavour, which cannot mount this machine's files, and another architecture run
+# the core scenarios.
 #
 # At the end a table: whether the module was built and loaded, how many of its
 # hooks are active, and what the tests said. The last line of the output is
@@ -41,8 +42,8 @@ listed() {
 # Statically, for machines without this one's libraries.
 build_core() {
 	mkdir -p "${core%/*}"
-	gcc -O2 -Wall -Werror -static -I"$KSELFTEST" -Imodule/uapi \
-		-o "$core" selftests/core.c
+	"${1}gcc" -O2 -Wall -Werror -static -I"$KSELFTEST" -Imodule/uapi \
+		-o "$core$2" selftests/core.c
 }
 
 build_tests() {
@@ -75,6 +76,10 @@ boot_core() {
 	*-cloud)
 		run_test core selftests/vm/bare.sh --kernel "$name" --out "$results" -- \
 			"$core" "$top/build/$release/tcptrail.ko" ;;
+	*-arm64)
+		build_core aarch64-linux-gnu- -arm64 &&
+		run_test core selftests/vm/bare.sh --kernel "$name" --out "$results" -- \
+			"$core-arm64" "$top/build/$release/tcptrail.ko" ;;
 	*)
 		run_test core selftests/vm/vm.sh --icount --kernel "$name" \
 			--timeout 600 --out "$results" -- \
@@ -90,7 +95,7 @@ run_kernel() {
 		return
 	fi
 	case $name in
-	*-cloud) return ;;
+	*-cloud|*-arm64) return ;;
 	esac
 	# shellcheck disable=SC2046 # lists of words
 	icount=$(echo $(listed icount) | sed 's/\<core\>//') smp=$(listed smp)
@@ -129,7 +134,7 @@ done
 mkdir -p "$all"
 # shellcheck disable=SC2086 # a list of words
 scripts/kernels.sh get $names || exit 1
-build_core || exit 1
+build_core '' '' || exit 1
 [ $core_only = 1 ] || build_tests || exit 1
 
 for name in $names; do
@@ -144,10 +149,12 @@ for name in $names; do
 done
 
 echo
-row kernel release built loaded hooks passed failed skipped
+heading=$(row kernel release built loaded hooks passed failed skipped)
 for name in $names; do
-	tell_kernel "$name"
-done | tee "$all/table"
+	{ echo "$heading"; tell_kernel "$name"; } > "$all/$name/table"
+done
+# One table, also of the kernels that were run before.
+cat "$all"/*/table | awk '!seen[$0]++'
 for name in $names; do
 	cat "$all/$name/results.tap"
 done > "$all/results.tap"

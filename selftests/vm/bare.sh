@@ -7,7 +7,8 @@
 #
 # usage: bare.sh --kernel NAME [--timeout SECONDS] --out DIR -- PROGRAM MODULE
 #
-#   --kernel    a folder of CACHE/kernels, see selftests/vm/kernels
+#   --kernel    a folder of CACHE/kernels, see selftests/vm/kernels; if it has a
+#               busybox of its own, the machine is one for that: amd64 or arm64
 #   --timeout   longest time to wait, on this machine's clock (default: 300)
 #   --out       a folder for results
 #   PROGRAM     gets the path of MODULE, a file, in TCPTRAIL_KO
@@ -43,7 +44,8 @@ program=$1 module=$2
 folder=$cache/kernels/$kernel
 [ -e "$folder/release" ] || die "no kernel \"$kernel\": run scripts/kernels.sh get $kernel"
 modules=$folder/lib/modules/$(cat "$folder/release")/kernel
-busybox=$(command -v busybox) || die "no busybox: run scripts/deps.sh demo"
+busybox=$folder/busybox
+[ -e "$busybox" ] || busybox=$(command -v busybox) || die "no busybox: run scripts/deps.sh demo"
 
 mkdir -p "$out"
 rm -f "$out/dmesg" "$out/said"
@@ -72,13 +74,24 @@ done
 
 # The kernel log is on the first serial port, what the program says on the
 # second.
+case $(file -bL "$busybox") in
+*aarch64*)
+	qemu='qemu-system-aarch64 -machine virt -cpu max,pauth-impdef=on -device pci-serial,chardev=said'
+	log=ttyAMA0 said=ttyS0 ;;
+*)
+	qemu='qemu-system-x86_64 -machine q35 -cpu max -vga none -serial chardev:said'
+	log=ttyS0 said=ttyS1 ;;
+esac
+echo "said=$said" > "$root/env"
+
 cat > "$root/init" <<'EOF2'
 #!/bin/sh
 b=/bin/busybox
 $b mount -t proc proc /proc
 $b mount -t sysfs sys /sys
 $b mount -t devtmpfs dev /dev
-exec > /dev/ttyS1 2>&1
+. /env
+exec > "/dev/$said" 2>&1
 $b ip link set lo up
 $b insmod /inet_diag.ko
 $b insmod /tcp_diag.ko
@@ -91,12 +104,14 @@ chmod +x "$root/init"
 
 # ---- the machine ----
 
-kopts="console=ttyS0 loglevel=7 panic_on_warn=1 oops=panic panic=-1 log_buf_len=4M"
+kopts="console=$log loglevel=7 panic_on_warn=1 oops=panic panic=-1 log_buf_len=4M"
 status=0
-timeout -k 5 "$timeout" qemu-system-x86_64 -machine q35 -cpu max -m 1G \
-	-display none -vga none -net none -no-reboot -monitor none \
+# The first serial port is given first.
+# shellcheck disable=SC2086 # words
+timeout -k 5 "$timeout" ${qemu%% *} -serial "file:$out/dmesg" \
+	-chardev "file,id=said,path=$tmp/said" ${qemu#* } -m 1G \
+	-display none -net none -no-reboot -monitor none \
 	-icount shift=0,sleep=off \
-	-serial "file:$out/dmesg" -serial "file:$tmp/said" \
 	-kernel "$folder/vmlinuz" -initrd "$tmp/initrd" -append "$kopts" \
 	< /dev/null 2> "$tmp/errors" || status=$?
 tr -d '\r' < "$tmp/said" | grep -v '^exit status ' || true
