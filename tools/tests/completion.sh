@@ -5,6 +5,18 @@
 rec=$tmp/pair.rec
 completion=$here/../completion
 
+# The completion asks the same things again and again, and a tool with sanitizers
+# starts slowly: each answer is kept.
+mkdir "$tmp/answers"
+asked=$tmp/asked
+cat > "$asked" <<EOF2
+#!/bin/sh
+answer="$tmp/answers/\$(echo "\$*" | tr '/ ' '_+')"
+[ -e "\$answer" ] || "$tool" "\$@" > "\$answer"
+cat "\$answer"
+EOF2
+chmod +x "$asked"
+
 # offered WORD...: with the cursor in the last one, one offer a line, sorted
 bash_offered() {
 	bash --norc -c '
@@ -35,7 +47,7 @@ zsh_offered() {
 offers() {
 	local text=$1 wanted=$2 missing
 	shift 2
-	missing=$(comm -23 <(sort -u <<< "$wanted") <("${shell}_offered" "$tool" "$@"))
+	missing=$(comm -23 <(sort -u <<< "$wanted") <("${shell}_offered" "$asked" "$@"))
 	[ -z "$wanted" ] && missing='(nothing was wanted)'
 	if [ -z "$missing" ]; then
 		pass "$shell completion: $text"
@@ -47,7 +59,7 @@ offers() {
 withholds() {
 	local text=$1 unwanted=$2 there
 	shift 2
-	there=$(comm -12 <(sort -u <<< "$unwanted") <("${shell}_offered" "$tool" "$@"))
+	there=$(comm -12 <(sort -u <<< "$unwanted") <("${shell}_offered" "$asked" "$@"))
 	if [ -z "$there" ]; then
 		pass "$shell completion: $text"
 	else
@@ -67,23 +79,22 @@ all_terms() {
 
 check_completion() {
 	local verb verbs
-	verbs=$("$tool" --help | grep -oP '^  \K[a-z]+(?= )' | grep -vx tcptrail)
+	verbs=$("$asked" --help | grep -oP '^  \K[a-z]+(?= )' | grep -vx tcptrail)
 	offers "verbs" "$verbs" ''
 	offers "verbs, begun" report rep
 	for verb in $verbs; do
-		offers "options of $verb" "$("$tool" "$verb" --help |
-			grep -oP '^  (-.,|   ) \K--[a-z0-9-]+')" "$verb" --
-		offers "short options of $verb" "$("$tool" "$verb" --help |
-			grep -oP '^  \K-.(?=,)')" "$verb" -
+		offers "options of $verb" "$("$asked" "$verb" --help |
+			sed -n 's/^  \(-.\), \(--[a-z0-9-]*\).*/\1\n\2/p
+				s/^      \(--[a-z0-9-]*\).*/\1/p')" "$verb" -
 	done
 	withholds "no option of another verb" --follow show --
 	offers "states" "$(all_states)" show state ''
 	offers "states of an option" "$(all_states)" show --state ''
 	offers "words of a filter" "$(all_terms)" show ''
 	offers "socket IDs of a recording" \
-		"$("$tool" show -HOq -i "$rec" | grep -o 'sk:[0-9a-f]*' | sort -u)" \
+		"$("$asked" show -HOq -i "$rec" | grep -o 'sk:[0-9a-f]*' | sort -u)" \
 		show -i "$rec" ''
-	withholds "no other socket IDs" "$("$tool" show -HOq -i "$rec" |
+	withholds "no other socket IDs" "$("$asked" show -HOq -i "$rec" |
 		grep -o 'sk:[0-9a-f]*' | sort -u)" show -i "$tmp/closewait.rec" ''
 	offers "commands behind --" true record -o x -- tru
 	offers "how to tell times" "$(printf '%s\n' wall rel mono delta)" events --time ''
@@ -92,7 +103,7 @@ check_completion() {
 shell=bash
 check_completion
 offers "the rest of a socket ID" \
-	"$("$tool" show -HOq -i "$rec" | grep -oP 'sk:\K[0-9a-f]+' | sort -u)" \
+	"$("$asked" show -HOq -i "$rec" | grep -oP 'sk:\K[0-9a-f]+' | sort -u)" \
 	show -i "$rec" sk :
 if command -v zsh > /dev/null; then
 	shell=zsh
