@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "conn.h"
 #include "state.h"
@@ -10,17 +11,40 @@
 
 /* ---- the set ---- */
 
+/* Not to be foreseen by who makes up cookies: one chain would hold them all. */
 static size_t slot_of(const struct conns *cs, uint64_t cookie)
 {
-	return (cookie * 0x9e3779b97f4a7c15ULL >> 32) & (cs->hash_size - 1);
+	static uint64_t secret;
+
+	while (!(secret & 1))
+		if (getrandom(&secret, sizeof(secret), 0) < 0)
+			secret = 1;
+	cookie = (cookie ^ cookie >> 32) * secret;
+	cookie = (cookie ^ cookie >> 32) * secret;
+	return (cookie >> 32) & (cs->hash_size - 1);
+}
+
+/*
+ * The link of that connection or, if there is none, where it belongs: chains
+ * are in order, the latest birth first, so that one socket can have had many.
+ */
+static struct conn **find_link(const struct conns *cs, uint64_t cookie,
+			       uint64_t birth_ns)
+{
+	struct conn **p = &cs->hash[slot_of(cs, cookie)];
+
+	while (*p && ((*p)->cookie != cookie ? (*p)->cookie > cookie :
+		      (*p)->birth_ns > birth_ns))
+		p = &(*p)->next;
+	return p;
 }
 
 static void link_conn(struct conns *cs, struct conn *c)
 {
-	size_t slot = slot_of(cs, c->cookie);
+	struct conn **p = find_link(cs, c->cookie, c->birth_ns);
 
-	c->next = cs->hash[slot];
-	cs->hash[slot] = c;
+	c->next = *p;
+	*p = c;
 }
 
 static void rehash(struct conns *cs, size_t size)
@@ -54,35 +78,24 @@ static struct conn *new_conn(struct conns *cs, uint64_t cookie,
 
 struct conn *conns_get(struct conns *cs, uint64_t cookie, uint64_t birth_ns)
 {
-	struct conn *c = cs->hash_size ? cs->hash[slot_of(cs, cookie)] : NULL;
+	struct conn *c = cs->hash_size ? *find_link(cs, cookie, birth_ns) : NULL;
 
-	for (; c; c = c->next)
-		if (c->cookie == cookie && c->birth_ns == birth_ns)
-			return c;
+	if (c && c->cookie == cookie && c->birth_ns == birth_ns)
+		return c;
 	return new_conn(cs, cookie, birth_ns);
 }
 
 struct conn *conns_latest(const struct conns *cs, uint64_t cookie,
 			  uint64_t ts_ns)
 {
-	struct conn *c, *latest = NULL;
+	struct conn *c = cs->hash_size ? *find_link(cs, cookie, ts_ns) : NULL;
 
-	if (!cs->hash_size)
-		return NULL;
-	for (c = cs->hash[slot_of(cs, cookie)]; c; c = c->next)
-		if (c->cookie == cookie && c->birth_ns <= ts_ns &&
-		    (!latest || c->birth_ns > latest->birth_ns))
-			latest = c;
-	return latest;
+	return c && c->cookie == cookie ? c : NULL;
 }
 
 void conns_remove(struct conns *cs, struct conn *c)
 {
-	struct conn **p = &cs->hash[slot_of(cs, c->cookie)];
-
-	while (*p != c)
-		p = &(*p)->next;
-	*p = c->next;
+	*find_link(cs, c->cookie, c->birth_ns) = c->next;
 	cs->all[c->at] = cs->all[--cs->n];
 	cs->all[c->at]->at = c->at;
 	c->gone = true;
@@ -250,10 +263,18 @@ static void room_for_step(struct conn *c, uint32_t n)
  */
 static void insert_by_time(struct step **array, uint32_t *n, struct step *s)
 {
-	uint32_t at = *n;
+	uint32_t at = *n, low = 0, mid;
 
-	while (at > 0 && (!array[at - 1] || array[at - 1]->ts_ns > s->ts_ns))
-		at--;
+	/* Mostly it is the latest. */
+	if (at && (!array[at - 1] || array[at - 1]->ts_ns > s->ts_ns)) {
+		while (low < at) {
+			mid = (low + at) / 2;
+			if (array[mid] && array[mid]->ts_ns <= s->ts_ns)
+				low = mid + 1;
+			else
+				at = mid;
+		}
+	}
 	memmove(array + at + 1, array + at, (*n - at) * sizeof(*array));
 	array[at] = s;
 	(*n)++;

@@ -150,14 +150,21 @@ static size_t first_alive(const struct group *g, uint64_t when)
 	return low;
 }
 
+/*
+ * So many ends of the same addresses and ports at a time are looked at. There
+ * is one in each network namespace; only a recording that lies has more.
+ */
+#define MOST_ALIVE 1000
+
 static struct conn *best_for(const struct group *g, const struct conn *a,
 			     int *best_score)
 {
 	uint64_t end = conn_end(a);
 	struct conn *best = NULL;
+	size_t first = first_alive(g, a->birth_ns);
 
 	*best_score = -1;
-	for (size_t i = first_alive(g, a->birth_ns); i < g->n; i++) {
+	for (size_t i = first; i < g->n && i - first < MOST_ALIVE; i++) {
 		struct conn *b = g->end[i].conn;
 		int s;
 
