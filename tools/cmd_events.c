@@ -281,7 +281,7 @@ static void print_batch(struct events *e, int64_t last)
 			items[kept++] = items[i];
 	if (last >= 0 && (size_t)last < kept)
 		first = kept - last;
-	if (!e->out.json)
+	if (!e->out.json && kept)
 		measure(e, items + first, kept - first);
 	for (size_t i = first; i < kept; i++) {
 		print_item(e, &items[i]);

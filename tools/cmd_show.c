@@ -77,6 +77,7 @@ static struct shown *choose(const struct opts *opts, const struct merge *m,
 	size_t room = 0;
 
 	*n = 0;
+	make_room(&list, &room, 0, sizeof(*list));
 	for (size_t i = 0; i < m->conns.n; i++) {
 		const struct conn *c = m->conns.all[i];
 
