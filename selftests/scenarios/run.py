@@ -266,6 +266,17 @@ class Run:
         self.say("traffic over after %.0f s" % (time.monotonic() - self.started))
         return self.collect()
 
+    def record(self):
+        """All of it as a recording, for the tests of the pictures."""
+        if not self.opt.tool:
+            return
+        done = subprocess.run(
+            self.stage("tcptrail", "record", "-o", os.path.join(self.opt.out, "recording"),
+                       "--", "true"), capture_output=True, text=True, timeout=SLOW)
+        if done.returncode:
+            self.say("tcptrail record: status %d: %s" % (done.returncode,
+                                                         done.stderr.strip()[:300]))
+
     def collect(self):
         from judge import Judge
         from topo import real_offset
@@ -273,6 +284,7 @@ class Run:
         nets = [n for n in self.topo.nets.values() if os.path.exists("/run/netns/" + n.name)]
         final = self.show(nets, only_open=False)
         counters = {str(n.ino): read_counters(n) for n in nets}
+        self.record()
         self.topo.stop_capture()
         offset = real_offset()
         packets = {n.name: by_connection(read_pcap(n.pcap, offset))
