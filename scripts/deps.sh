@@ -42,7 +42,7 @@ source_suite=trixie
 source_package=linux-source-6.12
 
 build_packages="gcc make libc6-dev libmnl-dev libjson-c-dev libncurses-dev
-	pkg-config"
+	libcairo2-dev pkg-config"
 
 vm_packages="qemu-system-x86 busybox-static file kmod udev iproute2 xz-utils zstd
 	python3 python3-argcomplete python3-requests libelf-dev

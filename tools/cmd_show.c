@@ -10,7 +10,7 @@
 #include "narrow.h"
 #include "pair.h"
 #include "reader.h"
-#include "tcptrail.h"
+#include "show.h"
 
 /* So many are printed before a recording's memory is given back. */
 #define DROP_CONNS	2048
@@ -34,7 +34,7 @@ static bool chosen(const void *arg, const struct conn *c, uint64_t now_ns)
 }
 
 /* When the older end of its pair was born: keeps pairs together. */
-static uint64_t pair_birth(const struct conn *c)
+uint64_t show_pair_birth(const struct conn *c)
 {
 	return c->peer ? min(conn_first(c), conn_first(c->peer)) : conn_first(c);
 }
@@ -84,7 +84,7 @@ static struct shown *choose(const struct opts *opts, const struct merge *m,
 		if (!chosen(opts, c, now_ns))
 			continue;
 		make_room(&list, &room, *n, sizeof(*list));
-		list[(*n)++] = (struct shown){ pair_birth(c), c };
+		list[(*n)++] = (struct shown){ show_pair_birth(c), c };
 	}
 	/* They usually come in this order. */
 	if (!in_order(list, *n))
@@ -154,8 +154,19 @@ static void print_pictures(const struct opts *opts, const struct source *src,
 	free(list);
 }
 
-static void read_all(const struct opts *opts, struct source *src,
-		     struct merge *m)
+const struct conn **show_choose(const struct opts *opts, const struct merge *m,
+				uint64_t now_ns, size_t *n)
+{
+	struct shown *list = choose(opts, m, now_ns, n);
+	const struct conn **conn = xzalloc((*n + 1) * sizeof(*conn));
+
+	for (size_t i = 0; i < *n; i++)
+		conn[i] = list[i].conn;
+	free(list);
+	return conn;
+}
+
+void show_read(const struct opts *opts, struct source *src, struct merge *m)
 {
 	struct narrow narrow = { .chosen = chosen, .opts = opts };
 
@@ -178,7 +189,7 @@ int cmd_show(const struct opts *opts)
 	struct out o;
 	int status;
 
-	read_all(opts, src, &m);
+	show_read(opts, src, &m);
 	out_init(&o, opts->json, opts->pretty, opts->color, opts->oneline);
 	o.no_header = opts->no_header;
 	if (opts->cookie && !opts->json && !opts->oneline)

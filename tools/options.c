@@ -48,6 +48,12 @@ static const struct option_row rows[] = {
 	{ '1', false, "watch", NULL, "look again every 2 s, until Ctrl-C" },
 	{ '2', false, "prom", NULL, "for Prometheus, text format 0.0.4" },
 	{ '3', false, "within", "DURATION", "give it so long to come true" },
+	{ '5', false, "svg", "FILE", "a picture that scales, also for browsers" },
+	{ '7', false, "png", "FILE", "a picture of pixels" },
+	{ '8', false, "pdf", "FILE", "a picture for paper" },
+	{ '9', false, "html", "FILE", "a page to look around in, without a network" },
+	{ 'K', false, "chrome", "FILE", "a trace for ui.perfetto.dev" },
+	{ 'm', false, "mermaid", "FILE", "a sequence diagram for issue trackers" },
 	{ 'R', false, "no-pair", NULL, "do not look for the other end" },
 	{ 'A', false, "ascii", NULL, "draw with plain characters" },
 	{ 'q', true, "quiet", NULL, "no remarks on standard error" },
@@ -102,7 +108,7 @@ static void help(const struct verb *verb)
 	}
 	printf("usage: tcptrail [VERB] [OPTIONS] [FILTER]\n\n");
 	for (size_t i = 0; i < nverbs; i++)
-		printf("  %-7s %-24s %s\n", verbs[i].name, verbs[i].args,
+		printf("  %-7s %-28s %s\n", verbs[i].name, verbs[i].args,
 		       verbs[i].about);
 	printf("\nOptions of a verb: tcptrail VERB -h. Manual: man 8 tcptrail.\n"
 	       "FILTER is that of ss(8) and more: state close-wait dport = 443 pid 12\n\n%s",
@@ -283,6 +289,24 @@ static void set_value(struct opts *o, char key, const char *value)
 		break;
 	case 'u':
 		o->over_ns = duration("over", value);
+		break;
+	case '5':
+		o->to[EXPORT_SVG] = value;
+		break;
+	case '7':
+		o->to[EXPORT_PNG] = value;
+		break;
+	case '8':
+		o->to[EXPORT_PDF] = value;
+		break;
+	case '9':
+		o->to[EXPORT_HTML] = value;
+		break;
+	case 'K':
+		o->to[EXPORT_CHROME] = value;
+		break;
+	case 'm':
+		o->to[EXPORT_MERMAID] = value;
 		break;
 	case '3':
 		o->within_ns = duration("within", value);

@@ -74,6 +74,15 @@ const struct verb verbs[] = {
 		"  tcptrail events -i trace              any verb reads recordings\n"
 	},
 	{
+		"export", "--KIND FILE [FILTER | sk:ID]",
+		"pictures of one connection, or of all",
+		cmd_export, COMMON FILTERS "ilsuTR5789Km", true, false,
+		"  tcptrail export --svg fig.svg sk:1a      the ladder of one\n"
+		"  tcptrail export --png all.png            all of them over time\n"
+		"  tcptrail export --html trace.html -i trace   to look around in\n"
+		"  tcptrail export --mermaid - sk:1a        for an issue tracker\n"
+	},
+	{
 		"doctor", "",
 		"is the module loaded, what can it see, what may you read",
 		cmd_doctor, COMMON "ij", false, false,

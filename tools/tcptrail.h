@@ -7,6 +7,17 @@
 #include "format.h"
 #include "out.h"
 
+/* What export makes. */
+enum export_kind {
+	EXPORT_SVG,
+	EXPORT_PNG,
+	EXPORT_PDF,
+	EXPORT_HTML,
+	EXPORT_CHROME,
+	EXPORT_MERMAID,
+	EXPORT_KINDS,
+};
+
 /**
  * struct opts - the command line
  * @in: -i, NULL: the device
@@ -18,6 +29,7 @@
  * @cookie: the filter is this one connection, 0: it is not
  * @expr: of check: its first word
  * @within_ns: --within, 0: now
+ * @to: of export: a file for each kind, NULL: not asked for
  * @command: of record and check, NULL-terminated; NULL: none
  */
 struct opts {
@@ -33,6 +45,7 @@ struct opts {
 	const char *expr;
 	uint64_t within_ns;
 	bool watch, prom;
+	const char *to[EXPORT_KINDS];
 	char **command;
 };
 
@@ -44,6 +57,7 @@ int cmd_stuck(const struct opts *opts);
 int cmd_check(const struct opts *opts);
 int cmd_stat(const struct opts *opts);
 int cmd_top(const struct opts *opts);
+int cmd_export(const struct opts *opts);
 int cmd_doctor(const struct opts *opts);
 
 /**

@@ -71,7 +71,7 @@ _tcptrail() {
 	fi
 
 	case $prev in
-	-i|--input|-o|--output)
+	-i|--input|-o|--output|--svg|--png|--pdf|--html|--chrome|--mermaid)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
 	state|exclude|--state)

@@ -31,7 +31,7 @@
 #include <linux/tcptrail.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MAX_IDS 64
+#define MAX_IDS 16384
 #define MAX_CPUS 64
 
 static const char *const state_names[] = {
@@ -92,12 +92,14 @@ static unsigned int cause_of(const char *s)
 static struct known *known_of(uint64_t cookie)
 {
 	for (size_t i = 0; i < MAX_IDS; i++) {
-		if (known[i].used && known[i].conn.cookie == cookie)
-			return &known[i];
-		if (!known[i].used) {
-			known[i].used = true;
-			known[i].conn.cookie = cookie;
-			return &known[i];
+		struct known *k = &known[(cookie + i) % MAX_IDS];
+
+		if (k->used && k->conn.cookie == cookie)
+			return k;
+		if (!k->used) {
+			k->used = true;
+			k->conn.cookie = cookie;
+			return k;
 		}
 	}
 	errx(1, "line %u: too many ids", line_nr);

@@ -202,5 +202,10 @@ done
 # shellcheck source=stuck/cases.sh
 . "$here/stuck/cases.sh"
 
+# ---- pictures ----
+
+# shellcheck source=pictures/cases.sh
+. "$here/pictures/cases.sh"
+
 echo "1..$n"
 [ $failed = 0 ]

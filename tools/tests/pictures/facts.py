@@ -1,0 +1,319 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""What is in pictures against what the same tool says with -j.
+
+usage: facts.py numbers TOOL RECORDING   every number of every ladder
+       facts.py chrome TOOL RECORDING    the trace, against its format and -j
+       facts.py mermaid TOOL RECORDING   the structure of each diagram
+       facts.py shape FILE...            elements and texts of SVG files, in order
+       facts.py hostile TOOL RECORDING   nothing gets out of its place
+"""
+
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+SVG = "{http://www.w3.org/2000/svg}"
+SHORT = {"ESTABLISHED": "ESTAB"}
+complaints = []
+
+
+def complain(*words):
+    complaints.append(" ".join(str(w) for w in words))
+
+
+def run(tool, *args):
+    return subprocess.run([tool, *args], capture_output=True, text=True).stdout
+
+
+def show(tool, recording):
+    lines = [json.loads(line) for line in run(tool, "show", "-j", "-i", recording).splitlines()]
+    return [c for c in lines if "summary" not in c]
+
+
+def page(tool, recording):
+    """The data of the HTML page: all ladders at once."""
+    html = run(tool, "export", "--html", "-", "-i", recording)
+    return json.loads(html.split('type="application/json">', 1)[1].split("</script>", 1)[0])
+
+
+def duration(ns):
+    s = (ns + 500000000) // 1000000000
+    if ns >= 86400 * 10**9:
+        return "%dd%02dh" % (s // 86400, s // 3600 % 24)
+    if ns >= 3600 * 10**9:
+        return "%dh%02dm" % (s // 3600, s // 60 % 60)
+    if s >= 60:
+        return "%dm%02ds" % (s // 60, s % 60)
+    for unit, name in ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns")):
+        if unit == 1 or ns + unit // 2000 >= unit:
+            break
+    return "%.*f%s" % (1 if unit > 1 and ns < unit * 9.95 else 0, ns / unit, name)
+
+
+# ---- numbers ----
+
+class Ladder:
+    """One of them: the texts, and the JSON of its ends."""
+
+    def __init__(self, texts, ends, now):
+        self.texts, self.ends, self.now = texts, ends, now
+        self.name = texts[0]
+        self.steps = [s for e in ends for s in e["steps"]]
+        self.events = [s for e in ends for s in e["events"]]
+        self.times = {s["ts_ns"] for s in self.steps + self.events if s["ts_ns"]}
+        self.times |= {s["ts_ns"] for e in ends for s in e["states"] if s["ts_ns"]}
+        births = [e["birth_ns"] or min(self.times) for e in ends]
+        self.first = min(births)
+        self.left = list(texts)
+
+    def take(self, text):
+        if text in self.left:
+            self.left.remove(text)
+        else:
+            complain(self.name, "lacks", repr(text))
+
+    def states(self):
+        for end in self.ends:
+            for i, s in enumerate(end["states"]):
+                if not s["state_nr"]:
+                    continue
+                name = ("~" if s.get("inferred") else "") + SHORT.get(s["state"], s["state"])
+                last = i + 1 == len(end["states"])
+                if s["length_ns"] is not None:
+                    name += " " + duration(s["length_ns"])
+                elif not last:
+                    name += " ?"
+                elif s["state"] != "CLOSE":
+                    known = s["ts_ns"] and s["ts_ns"] <= self.now
+                    name += " %s+" % (duration(self.now - s["ts_ns"]) if known else "?")
+                self.take(name)
+                if s.get("missing_before"):
+                    self.take("! steps missing: %d" % s["missing_before"])
+
+    def isns(self):
+        """x and y: of the client and of the server, by the lanes' headings."""
+        lanes = {t.split()[1]: t.split()[0] for t in self.texts
+                 if re.match(r"(client|server) sk:", t)}
+        isn = {}
+        for end in self.ends:
+            own, other = ("x", "y") if lanes[end["id"]] == "client" else ("y", "x")
+            isn.setdefault(own, None), isn.setdefault(other, None)
+            isn[own] = end["iss"] if end["iss"] is not None else isn[own]
+            isn[other] = isn[other] if isn[other] is not None else end["irs"]
+        self.isn = isn
+        if any(e["redacted"] for e in self.ends):
+            return
+        head = "x = %s, y = %s" % tuple("?" if isn[k] is None else isn[k] for k in "xy")
+        if not any(t == head or t.startswith(head + ";") for t in self.texts):
+            complain(self.name, "lacks", head)
+
+    def segments(self):
+        known = set()
+        for s in self.steps:
+            for key in ("snd_una", "snd_nxt", "rcv_nxt"):
+                if key in s:
+                    known |= {s[key], s[key] + s["unsent"], s[key] - 1}
+        known = {k % 2**32 for k in known}
+        for t in self.texts:
+            for key, seq, letter in re.findall(r"(seq|ack)=(\d+) \(([xy])\)", t):
+                if self.isn[letter] != int(seq):
+                    complain(self.name, t, "is not the ISN", self.isn[letter])
+            for letter, plus in re.findall(r"=([xy])\+(\d+)", t):
+                if int(plus) != 1 and (self.isn[letter] + int(plus)) % 2**32 not in known:
+                    complain(self.name, t, "is no number of a step")
+
+    def clock(self):
+        shown = {t for t in self.texts if re.fullmatch(r"-?\d+\.\d{6}", t)}
+        want = {"%d.%06d" % divmod((ts - self.first) // 1000, 10**6) for ts in self.times
+                if ts >= self.first}
+        for t in shown - want:
+            complain(self.name, "time", t, "is that of no step")
+        for end in self.ends:
+            for s in end["states"]:
+                t = "%d.%06d" % divmod((s["ts_ns"] - self.first) // 1000, 10**6)
+                if s["ts_ns"] and t not in shown:
+                    complain(self.name, "lacks the time", t, "of", s["state"])
+
+    def waits(self):
+        """What the breaks say is the time between two that are shown."""
+        times = sorted(self.times | {self.now})
+        between = {duration(b - a) for a in times for b in times if b > a}
+        for t in self.texts:
+            if re.fullmatch(r"[\d.]+(ns|us|ms|s)|\d+[mhd]\d\d[smh]", t) and t not in between:
+                complain(self.name, "wait", t, "is not between two steps")
+
+    def owners(self):
+        want = {"%d %s" % (s["owner"]["pid"], s["owner"]["comm"])
+                for s in self.steps + self.events if s.get("owner")}
+        for t in self.texts:
+            m = re.match(r"(connect|close|shutdown|accept)\(\) (\d+ [^,]*)", t)
+            if m and m[2] not in want:
+                complain(self.name, t, "is nobody's call")
+        for s in self.steps:
+            if s["cause"] == "connect" and s["owner"]:
+                self.take("connect() %d %s" % (s["owner"]["pid"], s["owner"]["comm"]))
+
+    def check(self):
+        self.states()
+        self.isns()
+        self.segments()
+        self.clock()
+        self.waits()
+        self.owners()
+
+
+def numbers(tool, recording):
+    conns, data = show(tool, recording), page(tool, recording)
+    by_key = {}
+    for c in conns:
+        by_key.setdefault(c["id"], []).append(c)
+    if len(conns) != len(data["conns"]):
+        complain("the page has", len(data["conns"]), "connections, not", len(conns))
+    done = 0
+    for index, picture in enumerate(data["ladders"]):
+        texts = [s[8] for s in picture["s"] if s[0] == 3]
+        # In the same order, so that reused cookies are told apart.
+        ends = [c for c, p in zip(conns, data["conns"]) if p.get("ladder") == index]
+        if not ends:
+            complain("nobody's ladder:", texts[0])
+            continue
+        if len(ends) == 1 and ends[0]["peer"]:
+            ends += [c for c in by_key[ends[0]["peer"]]][-1:]
+        Ladder(texts, ends, data["now"]).check()
+        done += 1
+    for c, p in zip(conns, data["conns"]):
+        if [v[1:3] for v in p["visits"]] != [[s["ts_ns"], s["length_ns"]] for s in c["states"]]:
+            complain(c["id"], "states of the page are not those of -j")
+    print("%d ladders of %d connections" % (done, len(conns)))
+
+
+# ---- the trace ----
+
+NEEDED = {"M": {"args"}, "X": {"ts", "dur"}, "i": {"ts", "s"}, "s": {"ts", "id"},
+          "f": {"ts", "id", "bp"}}
+
+
+def ns_of(us):
+    return round(us * 1000)
+
+
+def chrome(tool, recording):
+    trace = json.loads(run(tool, "export", "--chrome", "-", "-i", recording))
+    events = trace["traceEvents"]
+    threads, slices, flows = {}, {}, {}
+    for e in events:
+        missing = ({"ph", "name", "pid", "tid"} | NEEDED.get(e["ph"], {"?"})) - set(e)
+        if missing:
+            complain("lacks", missing, e)
+        if e["ph"] == "M" and e["name"] == "thread_name":
+            if e["tid"] in threads:
+                complain("two threads", e["tid"])
+            threads[e["tid"]] = e
+        elif e["ph"] == "X":
+            slices.setdefault(e["tid"], []).append(e)
+        elif e["ph"] in "sf":
+            flows.setdefault(e["id"], []).append(e)
+    for e in events:
+        if e["ph"] != "M" and threads[e["tid"]]["pid"] != e["pid"]:
+            complain("a thread of two processes", e)
+    for of_thread in slices.values():
+        for a, b in zip(of_thread, of_thread[1:]):
+            if ns_of(a["ts"]) + ns_of(a["dur"]) > ns_of(b["ts"]):
+                complain("slices overlap", a, b)
+    for f in flows.values():
+        if [e["ph"] for e in f] != ["s", "f"] or f[0]["ts"] > f[1]["ts"]:
+            complain("no arrow", f)
+        for e in f:
+            if not any(ns_of(s["ts"]) <= ns_of(e["ts"]) <= ns_of(s["ts"]) + ns_of(s["dur"])
+                       for s in slices.get(e["tid"], [])):
+                complain("an arrow that ends nowhere", e)
+    conns = show(tool, recording)
+    if len(threads) != len(conns):
+        complain(len(threads), "threads for", len(conns), "connections")
+    for tid, c in zip(threads, conns):
+        want = [(s["state"], s["ts_ns"], s["length_ns"]) for i, s in enumerate(c["states"])
+                if s["ts_ns"] and not (s["state"] == "CLOSE" and i + 1 == len(c["states"]))]
+        got = [(s["args"]["state"], ns_of(s["ts"]), s["args"].get("length_ns"))
+               for s in slices.get(tid, []) if "since_ns" in s["args"]]
+        if want != got:
+            complain(threads[tid]["args"]["name"], "has", got, "not", want)
+    print("%d slices, %d arrows" % (sum(map(len, slices.values())), len(flows)))
+
+
+# ---- the diagram ----
+
+LINES = [r"    participant [CS] as [^<>;]+<br/>([^<>;#]|#\d+;)+",
+         r"    Note (left of C|right of S): ([^<>;#]|#\d+;)+",
+         r"    (C(->>|-x)S|S(->>|-x)C): ([^<>;#]|#\d+;)+"]
+
+
+def mermaid(tool, recording):
+    done = 0
+    for c in show(tool, recording):
+        lines = run(tool, "export", "-q", "--mermaid", "-", "-i", recording,
+                    c["id"]).splitlines()
+        if not lines:
+            if not any(s["state"] == "LISTEN" for s in c["states"]):
+                complain(c["id"], "has no diagram")
+            continue
+        done += 1
+        if lines[0] != "sequenceDiagram":
+            complain(c["id"], "begins with", lines[0])
+        for line in lines[1:]:
+            if not any(re.fullmatch(p, line) for p in LINES):
+                complain(c["id"], "no line of a diagram:", line)
+    print("%d diagrams" % done)
+
+
+# ---- structure ----
+
+def shape(*files):
+    for name in files:
+        root = ET.parse(name).getroot()
+        if root.tag != SVG + "svg":
+            complain(name, "is no SVG")
+        for e in root:
+            tag = e.tag.replace(SVG, "")
+            text = e.text if tag in ("text", "title") else e.findtext(SVG + "title")
+            if tag != "style":
+                print(tag, e.get("class", "-"), "" if text is None else json.dumps(text), sep="\t")
+
+
+# ---- hostile names ----
+
+def hostile(tool, recording):
+    html = run(tool, "export", "--html", "-", "-i", recording)
+    comms = {s["owner"]["comm"] for c in show(tool, recording) for s in c["steps"]
+             if s.get("owner")}
+    evil = [c for c in comms if re.search("[<>&\"';`]", c)]
+    if not evil:
+        complain("the recording has no hostile names")
+    if html.count("</script") != 2 or html.count("<script") != 2:
+        complain("a script more than there should be")
+    for c in evil:
+        if c in html:
+            complain("as it came in the page:", c)
+    for c in show(tool, recording):
+        svg = run(tool, "export", "-q", "--svg", "-", "-i", recording, c["id"])
+        ET.fromstring(svg)
+        if [t for t in evil if "<" in t and t in svg]:
+            complain("as it came in the SVG of", c["id"])
+    data = json.dumps(page(tool, recording))
+    for c in evil:
+        if json.dumps(c)[1:-1] not in data:
+            complain("is not in the page at all:", c)
+    print("%d hostile names" % len(evil))
+
+
+def main():
+    globals()[sys.argv[1]](*sys.argv[2:])
+    for line in complaints[:40]:
+        print("!", line)
+    sys.exit(bool(complaints))
+
+
+if __name__ == "__main__":
+    main()
