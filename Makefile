@@ -11,6 +11,8 @@
 # make fuzz            random input for the tool, guided by coverage
 # make check-packages  install, upgrade and remove the packages, in a chroot
 # make bench           what it costs, beside other tools
+# make doc-pictures    the pictures of Documentation/tcp.rst
+# make check-pictures  the pages of export in a browser (installs chromium)
 # make clean
 #
 # V=1 shows every command. KDIR=... builds for another kernel.
@@ -140,7 +142,15 @@ bench:
 	$(Q)scripts/deps.sh check
 	$(Q)bench/run.sh
 
+doc-pictures: tool
+	$(Q)scripts/doc-pictures.sh
+
+check-pictures: tool
+	$(Q)scripts/deps.sh pictures
+	$(Q)$(MAKE) -C tools mkrec
+	$(Q)tools/tests/pictures/browser.sh build/tools
+
 clean:
 	$(Q)rm -rf build
 
-.PHONY: all module tool load unload install uninstall demo check check-native check-kernels check-packages deb dist fuzz bench clean
+.PHONY: all module tool load unload install uninstall demo check check-native check-kernels check-packages deb dist fuzz bench doc-pictures check-pictures clean

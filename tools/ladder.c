@@ -148,16 +148,19 @@ static void arrow_in(struct ladder *l, int lane, const struct step *s)
 	r = add_row(l, ROW_SEGMENT, lane);
 	r->to = lane;
 	r->got = s;
+	text_add(&r->label, "%s", segment_name(seg));
+	add_far_state(l, r, !lane, s);
+	/* The SYN of the next connection, with numbers that are not known here. */
+	if (s->cause == TCPTRAIL_C_TW_NEW_SYN)
+		return;
 	if (l->conn[!lane])
 		r->sent = lane_sent(l->conn[!lane],
 				    seg == SEG_FIN_ACK ? SEG_FIN : seg);
-	text_add(&r->label, "%s", segment_name(seg));
 	/* A minisocket's record has no numbers; that of the sender may. */
 	if (!has_numbers(s) && r->sent)
 		add_numbers(&r->label, l, r->sent, !lane, true, seg);
 	else
 		add_numbers(&r->label, l, s, lane, false, seg);
-	add_far_state(l, r, !lane, s);
 }
 
 static void arrow_out(struct ladder *l, int lane, const struct step *s,

@@ -16,7 +16,8 @@ if xz -dc "$pictures/scenarios.rec.xz" > "$tmp/scenarios.rec"; then
 else
 	result 1 "pictures: scenarios" < <(echo "cannot unpack scenarios.rec.xz (xz-utils)")
 fi
-for name in pair simultaneous hole halfopen resets late finack ipv6 reuse redacted; do
+for name in pair simultaneous hole halfopen resets late finack ipv6 reuse redacted \
+	    newsyn; do
 	facts numbers $name
 	facts chrome $name
 done
@@ -53,6 +54,19 @@ for svg in "${svgs[@]}"; do
 done > "$tmp/shapes" 2>&1
 [ "${UPDATE:-0}" = 0 ] || cp "$tmp/shapes" "$pictures/shapes.want"
 same "pictures: elements and texts" "$pictures/shapes.want" "$tmp/shapes"
+
+# The pictures of the documentation are what this tool draws.
+docs=$here/../../Documentation/pictures
+mkdir -p "$tmp/docs"
+TOOL=$tool "$here/../../scripts/doc-pictures.sh" "$tmp/docs" > "$tmp/facts" 2>&1
+python3 -B "$pictures/facts.py" shape "$docs"/*.svg > "$tmp/docs.want" 2>&1
+python3 -B "$pictures/facts.py" shape "$tmp"/docs/*.svg > "$tmp/docs.got" 2>&1
+same "pictures: of the documentation (make doc-pictures)" "$tmp/docs.want" "$tmp/docs.got"
+for picture in "$docs"/*.svg; do
+	grep -q "pictures/$(basename "$picture")" "$docs/../tcp.rst" || echo "$picture"
+done > "$tmp/facts"
+[ ! -s "$tmp/facts" ]
+result $? "pictures: all are shown in the documentation" < "$tmp/facts"
 
 # Both are the same shapes. Each draws something, of the kind that it says.
 # The font library keeps its configuration for ever, which is no leak of ours.

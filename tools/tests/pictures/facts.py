@@ -117,6 +117,9 @@ class Ladder:
                 if key in s:
                     known |= {s[key], s[key] + s["unsent"], s[key] - 1}
         known = {k % 2**32 for k in known}
+        firsts = [t for t in self.texts if re.match(r"SYN.* seq=", t)]
+        if len(firsts) > 2:
+            complain(self.name, "a first sequence number is sent twice:", firsts)
         for t in self.texts:
             for key, seq, letter in re.findall(r"(seq|ack)=(\d+) \(([xy])\)", t):
                 if self.isn[letter] != int(seq):
