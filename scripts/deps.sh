@@ -3,11 +3,12 @@
 #
 # Installs what tcptrail needs, and only what is missing.
 #
-# usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross]
+# usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross|pictures]
 #   build   the tool, and headers of the running kernel for the module
 #   demo    build, and a kernel in a virtual machine
 #   check   demo, and everything the tests use (the default)
 #   fuzz    the tool, and a compiler with libFuzzer
+#   pictures   the tool, and a browser (300 MB)
 #   deb     build, and what makes and checks Debian packages
 #   cross   build, and what the tests on another architecture need
 #
@@ -314,7 +315,8 @@ main() {
 	deb)   packages="$build_packages $deb_packages" ;;
 	cross) packages="$build_packages $cross_packages" ;;
 	fuzz)  packages="$build_packages $fuzz_packages" ;;
-	*)     die "usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross]" ;;
+	pictures) packages="$build_packages chromium fonts-dejavu-core python3 xz-utils" ;;
+	*)     die "usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross|pictures]" ;;
 	esac
 	[ "${DEPS:-}" != skip ] || return 0
 	command -v apt-get >/dev/null ||
