@@ -141,20 +141,16 @@ static const struct conn *only_one(const struct opts *opts,
 }
 
 static void export_all(const struct opts *opts, const struct source *src,
-		       const struct merge *m)
+		       const struct merge *m, uint64_t over_ns)
 {
-	struct export e = { .m = m, .over_ns = opts->over_ns ? opts->over_ns :
-					       OVER_NS };
-	struct opts choice = *opts;
+	struct export e = { .m = m, .over_ns = over_ns ? over_ns : OVER_NS };
 	const struct conn **list;
 
-	/* It says what is stuck here, not what is shown. */
-	choice.over_ns = 0;
 	e.p.now_ns = reader_now(src, m);
 	e.p.live = src->live;
 	e.p.clock.mode = opts->time_given ? opts->time : TIME_REL;
 	e.p.clock.real_ns = src->info.real_ns - src->info.boot_ns;
-	list = show_choose(&choice, m, e.p.now_ns, &e.n);
+	list = show_choose(opts, m, e.p.now_ns, &e.n);
 	e.conn = list;
 	if (opts->last >= 0 && (size_t)opts->last < e.n) {
 		e.conn += e.n - opts->last;
@@ -172,14 +168,17 @@ static void export_all(const struct opts *opts, const struct source *src,
 
 int cmd_export(const struct opts *opts)
 {
+	/* --over says what is stuck here, not what is shown. */
+	struct opts choice = *opts;
 	struct source *src;
 	struct merge m;
 	int status;
 
 	check_options(opts);
+	choice.over_ns = 0;
 	src = source_open(opts->in, ST_ERROR);
-	show_read(opts, src, &m);
-	export_all(opts, src, &m);
+	show_read(&choice, src, &m);
+	export_all(&choice, src, &m, opts->over_ns);
 	if (!opts->quiet)
 		reader_complain(src, &m, opts->verbose);
 	status = merge_incomplete(&m) ? ST_INCOMPLETE : ST_OK;

@@ -102,6 +102,7 @@ static void print_list(struct fields *f, const struct shown *list, size_t n,
 	for (size_t i = 0; i < n && o->measure; i++)
 		fields_conn(f, list[i].conn);
 	o->measure = false;
+	o->settled = true;
 	o->stream = true;
 	for (size_t i = 0; i < n; i++) {
 		fields_conn(f, list[i].conn);

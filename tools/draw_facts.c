@@ -19,7 +19,7 @@ static void fact(const struct picture *p, const char *name, const char *fmt, ...
 	vsnprintf(val, sizeof(val), fmt, ap);
 	va_end(ap);
 	text_add(&t, "%-10s %s", name, val);
-	out_line(p->out, COLOR_NONE, t.s);
+	out_wrapped(p->out, COLOR_NONE, 11, t.s);
 	text_free(&t);
 }
 
@@ -33,7 +33,7 @@ static void fact_title(const struct picture *p, const struct conn *c)
 	text_add(&t, "%s  %s", format_id(id, c->cookie), local);
 	if (!conn_is_listener(c))
 		text_add(&t, " %s %s", conn_passive(c) ? "<-" : "->", remote);
-	out_line(p->out, COLOR_NONE, t.s);
+	out_wrapped(p->out, COLOR_NONE, 4, t.s);
 	text_free(&t);
 }
 

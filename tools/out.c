@@ -133,52 +133,128 @@ static size_t wrap_at(const char *s, size_t width)
 	}
 }
 
-static void put_indent(struct out *o, size_t indent)
+size_t out_words(const char *s, size_t width)
+{
+	size_t fits = 0, i = 0;
+
+	for (; s[i] && i <= width; i++)
+		if (s[i] == ' ' && i && s[i - 1] != ' ')
+			fits = i;
+	if (!s[i] && i <= width)
+		return i;
+	return fits ? fits : width;
+}
+
+/* Where a line is, and where its next cell begins. */
+struct cursor {
+	size_t at, next;
+};
+
+#define INDENT	4
+
+static void new_line(struct out *o, struct cursor *cur, size_t indent)
 {
 	text_put(&o->print, "\n", 1);
-	put_blanks(o, indent);
+	cur->at = 0;
+	cur->next = indent;
+}
+
+static void go_on(struct out *o, struct cursor *cur)
+{
+	if (cur->next > cur->at)
+		put_blanks(o, cur->next - cur->at);
+	cur->at = cur->next;
+}
+
+/* Bytes of the first @columns characters. */
+static size_t bytes_of(const char *s, size_t columns)
+{
+	size_t n = 0;
+
+	while (columns-- > 0 && s[n])
+		for (n++; (s[n] & 0xc0) == 0x80; n++)
+			;
+	return n;
+}
+
+/* What is longer than a line goes on in the next one. */
+static void put_cut(struct out *o, struct cursor *cur,
+		    const struct out_cell *cell, const char *s)
+{
+	size_t left = cell->width;
+
+	go_on(o, cur);
+	while (o->width && cur->at + left > o->width && cur->at < o->width) {
+		size_t room = o->width - cur->at, n = bytes_of(s, room);
+
+		put(o, cell->color, s, n);
+		s += n;
+		left -= room;
+		new_line(o, cur, INDENT);
+		go_on(o, cur);
+	}
+	put(o, cell->color, s, strlen(s));
+	cur->at += left;
+}
+
+/*
+ * All but the last. Where it stands depends on the widths of the columns only:
+ * those that do not fit go on the next line, alike in all rows.
+ */
+static void put_cell(struct out *o, struct cursor *cur,
+		     const struct out_cell *cell, const char *s, size_t width)
+{
+	if (o->width && cur->next > INDENT && cur->next + width > o->width)
+		new_line(o, cur, INDENT);
+	if (cell->len)
+		put_cut(o, cur, cell, s);
+	cur->next += width + 1;
 }
 
 /* The last cell may be long: over several lines, each indented alike. */
-static void put_last(struct out *o, const struct out_cell *cell, const char *s,
-		     size_t column)
+static void put_last(struct out *o, struct cursor *cur,
+		     const struct out_cell *cell, const char *s)
 {
-	size_t indent = column, room;
+	size_t indent = cur->next, room;
+	bool fits = !o->width || cur->next + cell->width <= o->width;
 
-	if (!o->width || column + cell->width <= o->width) {
+	/* Where the widths are known, all rows do alike. */
+	if ((!fits || o->settled) && o->width && cur->next > INDENT &&
+	    cur->next + MIN_LAST > o->width) {
+		indent = INDENT;
+		new_line(o, cur, indent);
+		fits = indent + cell->width <= o->width;
+	}
+	if (fits) {
+		go_on(o, cur);
 		put(o, cell->color, s, cell->len);
 		return;
-	}
-	if (column + MIN_LAST > o->width) {
-		indent = 4;
-		put_indent(o, indent);
 	}
 	room = o->width > indent + 1 ? o->width - indent : 1;
 	while (*s) {
 		size_t n = wrap_at(s, room);
 
+		go_on(o, cur);
 		put(o, cell->color, s, n);
 		s += n;
 		s += strspn(s, " ");
 		if (*s)
-			put_indent(o, indent);
+			new_line(o, cur, indent);
 	}
 }
 
 static void put_row(struct out *o, const struct out_cell *cell, size_t n,
 		    const char *text)
 {
-	size_t column = 0;
+	struct cursor cur = { 0 };
 
 	/* No padding at the end of a line. */
 	while (n > 1 && !cell[n - 1].len)
 		n--;
-	for (size_t i = 0; i + 1 < n; i++) {
-		put(o, cell[i].color, text + cell[i].at, cell[i].len);
-		put_blanks(o, o->col_width[i] + 1 - cell[i].width);
-		column += o->col_width[i] + 1;
-	}
-	put_last(o, &cell[n - 1], text + cell[n - 1].at, column);
+	for (size_t i = 0; i + 1 < n; i++)
+		put_cell(o, &cur, &cell[i], text + cell[i].at,
+			 o->col_width[i]);
+	put_last(o, &cur, &cell[n - 1], text + cell[n - 1].at);
 	text_put(&o->print, "\n", 1);
 }
 
@@ -285,6 +361,28 @@ void out_line(struct out *o, enum color color, const char *line)
 		return;
 	o->cell[0] = add_cell(&o->line, line, color);
 	row_done(o, 0);
+}
+
+void out_wrapped(struct out *o, enum color color, size_t indent,
+		 const char *line)
+{
+	size_t room = o->width > indent + 1 ? o->width : 0, at = 0;
+	struct text t = { 0 };
+
+	while (room && at + width_of(line, strlen(line)) > room) {
+		size_t n = out_words(line, room - at);
+
+		text_clear(&t);
+		text_add(&t, "%*s%.*s", (int)at, "", (int)n, line);
+		out_line(o, color, t.s);
+		line += n;
+		line += strspn(line, " ");
+		at = indent;
+	}
+	text_clear(&t);
+	text_add(&t, "%*s%s", (int)at, "", line);
+	out_line(o, color, t.s);
+	text_free(&t);
 }
 
 void out_begin(struct out *o)

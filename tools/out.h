@@ -55,13 +55,14 @@ struct out_row {
  * @stream: rows are printed as they come, columns only grow; else they fit
  * @measure: rows only widen their columns, nothing is printed: a first pass
  *	over an answer that is too long to be kept
+ * @settled: the widths of the columns are those of all rows
  * @width: columns of the terminal, 0: unlimited
  * @line: the row that is being made: its cells, or JSON
  * @print: what goes to standard output at once
  * @in_array: bit N: level N of the JSON is an array
  */
 struct out {
-	bool json, pretty, no_header, colors, stream, measure, header_done;
+	bool json, pretty, no_header, colors, stream, measure, settled, header_done;
 	unsigned int width;
 	const char *const *column;
 	size_t ncolumns;
@@ -161,5 +162,11 @@ void out_close(struct out *o);
 
 /* A line of its own in text; nothing in JSON. */
 void out_line(struct out *o, enum color color, const char *line);
+/* The same in as many lines as it takes, all but the first indented; ASCII. */
+void out_wrapped(struct out *o, enum color color, size_t indent,
+		 const char *line);
+
+/* How many bytes of @s fill a line of @width: whole words, or what fits; ASCII. */
+size_t out_words(const char *s, size_t width);
 
 #endif

@@ -75,13 +75,13 @@ else
 	pass "no blanks at the end of lines"
 fi
 
-for name in pair closewait halfopen resets simultaneous; do
-	COLUMNS=100 "$tool" -i "$tmp/$name.rec" > "$tmp/narrow"
-	if awk 'length($0) > 100 { exit 1 }' "$tmp/narrow"; then
-		pass "$name fits 100 columns"
-	else
-		result 1 "$name fits 100 columns" < "$tmp/narrow"
-	fi
+# All widths, and all that is said at each; ladders, too.
+for args in pair ipv6 resets hole "pair sk:3" "ipv6 sk:85" "hole sk:41" \
+	    "simultaneous sk:61" "halfopen sk:22"; do
+	# shellcheck disable=SC2086 # name and cookie
+	set -- $args
+	"$here/widths.py" "$tool" "$tmp/$1.rec" ${2:+"$2"} > "$tmp/widths" 2>&1
+	result $? "any width: $args" < "$tmp/widths"
 done
 
 "$tool" -c=always -i "$tmp/pair.rec" > "$tmp/color"
