@@ -28,6 +28,7 @@ int export_html(const struct export *e, int fd);
 int export_chrome(const struct export *e, int fd);
 int export_mermaid(const struct export *e, int fd);
 
+/* All of it; 0 or an errno. */
 int write_all(int fd, const char *s, size_t n);
 /* The clock counts from the birth of @c or of its other end. */
 struct picture export_picture(const struct export *e, const struct conn *c);

@@ -2,9 +2,8 @@
 /* PNG and PDF. Without cairo the tool has everything but these. */
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
-#include "pict.h"
+#include "export.h"
 
 #ifdef HAVE_CAIRO
 
@@ -53,7 +52,7 @@ static void draw_rect(cairo_t *cr, const struct shape *s)
 	cairo_stroke(cr);
 }
 
-static void draw_line(cairo_t *cr, const struct shape *s)
+static void draw_stroke(cairo_t *cr, const struct shape *s)
 {
 	set_ink(cr, s->ink, 1);
 	set_dash(cr, s->dashed);
@@ -106,7 +105,7 @@ static void draw(cairo_t *cr, const struct pict *p)
 		if (s->kind == SHAPE_RECT)
 			draw_rect(cr, s);
 		else if (s->kind == SHAPE_LINE)
-			draw_line(cr, s);
+			draw_stroke(cr, s);
 		else if (s->kind == SHAPE_HEAD)
 			draw_head(cr, s);
 		else
@@ -117,17 +116,11 @@ static void draw(cairo_t *cr, const struct pict *p)
 static cairo_status_t put(void *closure, const unsigned char *data,
 			  unsigned int length)
 {
-	int fd = *(int *)closure;
+	int error = write_all(*(int *)closure, (const char *)data, length);
 
-	while (length) {
-		ssize_t done = write(fd, data, length);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return CAIRO_STATUS_WRITE_ERROR;
-		data += done;
-		length -= done;
+	if (error) {
+		errno = error;
+		return CAIRO_STATUS_WRITE_ERROR;
 	}
 	return CAIRO_STATUS_SUCCESS;
 }
