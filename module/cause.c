@@ -8,6 +8,7 @@
 #include <net/tcp.h>
 #include <net/tcp_states.h>
 
+#include "hooks.h"
 #include "sock.h"
 
 /* ---- who ---- */
@@ -16,14 +17,14 @@
  * sock_in_syscall - does a system call of the current task work on a socket?
  * @sk: the socket
  *
- * The lock is
- * owned only by a process, and only the owner gets here while it is: timers
- * and packets wait for it (sk_backlog, tcp_release_cb). But the owner also
- * carries those out when it lets go of the lock, so the caller must know, too,
- * that the transition is one that only a system call makes. Threaded NAPI, tun
- * writers and the like run in a task without owning the lock.
+ * The lock is owned only by a process, and only the owner gets here while it
+ * is: timers and packets wait for it (sk_backlog, tcp_release_cb). But the
+ * owner also carries those out when it lets go of the lock, so the caller must
+ * know, too, that the transition is one that only a system call makes.
+ * Threaded NAPI, tun writers and the like run in a task without owning the
+ * lock.
  */
-bool sock_in_syscall(const struct sock *sk)
+static __always_inline bool sock_in_syscall(const struct sock *sk)
 {
 	return in_task() && sk->sk_lock.owned && !(current->flags & PF_KTHREAD);
 }
@@ -32,7 +33,7 @@ bool sock_in_syscall(const struct sock *sk)
  * task_fill - describe the process of the current task
  * @task: to be filled, all of it
  */
-void task_fill(struct tcptrail_task *task)
+static __always_inline void task_fill(struct tcptrail_task *task)
 {
 	const struct task_struct *leader = current->group_leader;
 
@@ -44,6 +45,12 @@ void task_fill(struct tcptrail_task *task)
 }
 
 /* ---- why ---- */
+
+/* A segment, a timer, or nothing that is known */
+static struct cause cause_by_nobody(u8 why)
+{
+	return (struct cause){ why, false };
+}
 
 /* Is it the close() of the last reference, before the socket is orphaned? */
 static bool sock_in_close(const struct sock *sk)
@@ -67,10 +74,45 @@ static u8 cause_close(void)
  * kernel thread may do it for somebody (a deferred fput), and shutdown() during
  * a simultaneous open is carried out later.
  */
-static u8 cause_fin_out(const struct sock *sk, bool *by_task)
+static struct cause cause_fin_out(const struct sock *sk)
 {
-	*by_task = sock_in_syscall(sk);
-	return sock_in_close(sk) ? cause_close() : TCPTRAIL_C_SHUTDOWN;
+	return (struct cause){
+		sock_in_close(sk) ? cause_close() : TCPTRAIL_C_SHUTDOWN,
+		sock_in_syscall(sk)
+	};
+}
+
+/*
+ * tcp_reset() goes on to X->CLOSE at once. Where softirqs are off that is on
+ * the same CPU with no other segment between, so the reason need not be looked
+ * up in the trail. By cookie, so that nothing is ever mistaken for another.
+ */
+struct reset {
+	u64 cookie;
+	u8 hint;
+};
+
+static DEFINE_PER_CPU(struct reset, cpu_reset);
+
+/* Leave word for X->CLOSE of @sk. False: it has to be left in the trail. */
+static __always_inline bool reset_leave(const struct sock *sk, u8 hint)
+{
+	u64 cookie = trail_peek_cookie(sk);
+
+	if (!cookie || !in_softirq())
+		return false;
+	this_cpu_write(cpu_reset.cookie, cookie);
+	this_cpu_write(cpu_reset.hint, hint);
+	return true;
+}
+
+/* Take it, at X->CLOSE, with interrupts off. 0: no word was left. */
+static __always_inline u8 reset_take(u64 cookie)
+{
+	if (__this_cpu_read(cpu_reset.cookie) != cookie)
+		return 0;
+	__this_cpu_write(cpu_reset.cookie, 0);
+	return __this_cpu_read(cpu_reset.hint);
 }
 
 /* tcp_write_err(): which timer gave up? */
@@ -179,30 +221,38 @@ static u8 cause_done(const struct sock *sk, const struct trail *t, int old)
 	return TCPTRAIL_C_DATA_AFTER_CLOSE;
 }
 
-static u8 cause_of_end(const struct sock *sk, const struct trail *t, int old,
-		       bool *by_task)
+/* X->CLOSE by a system call of the current task. */
+static u8 cause_of_task(const struct sock *sk, const struct trail *t, int old)
 {
+	return sock_in_close(sk) ? cause_close_hard(sk, old) :
+				   cause_disconnect(sk, t, old);
+}
+
+static struct cause cause_of_end(const struct sock *sk, const struct trail *t,
+				 int old, u8 reset)
+{
+	u8 hint = reset || !t ? reset : t->hint;
 	const struct tcp_sock *tp = tcp_sk(sk);
 	int err = READ_ONCE(sk->sk_err);
 
-	if (t && t->hint == TCPTRAIL_C_RST_IN)
-		return old == TCP_SYN_SENT ? TCPTRAIL_C_REFUSED :
-					     TCPTRAIL_C_RST_IN;
-	if (t && t->hint == TCPTRAIL_C_DATA_AFTER_CLOSE)
-		return t->hint;
+	if (hint == TCPTRAIL_C_RST_IN)
+		return cause_by_nobody(old == TCP_SYN_SENT ? TCPTRAIL_C_REFUSED :
+							     TCPTRAIL_C_RST_IN);
+	if (hint == TCPTRAIL_C_DATA_AFTER_CLOSE)
+		return cause_by_nobody(hint);
 	/* tcp_time_wait(), and no minisocket appeared */
-	if (t && t->hint == TRAIL_HINT_TIME_WAIT)
-		return hooks_active(TCPTRAIL_H_TW_NEW) ? TCPTRAIL_C_TW_LIMIT :
-							 TCPTRAIL_C_UNKNOWN;
+	if (hint == TRAIL_HINT_TIME_WAIT)
+		return cause_by_nobody(hooks_active(TCPTRAIL_H_TW_NEW) ?
+				       TCPTRAIL_C_TW_LIMIT :
+				       TCPTRAIL_C_UNKNOWN);
 	if ((old == TCP_FIN_WAIT2 || old == TCP_CLOSING) &&
 	    (!t || !hooks_active(TCPTRAIL_H_TW_MAKE)))
-		return TCPTRAIL_C_UNKNOWN;
-	if (err == ECONNABORTED && t && t->hint == TCPTRAIL_C_DESTROYED) {
-		*by_task = sock_in_syscall(sk);
-		return TCPTRAIL_C_DESTROYED;
-	}
+		return cause_by_nobody(TCPTRAIL_C_UNKNOWN);
+	if (err == ECONNABORTED && hint == TCPTRAIL_C_DESTROYED)
+		return (struct cause){ TCPTRAIL_C_DESTROYED,
+				       sock_in_syscall(sk) };
 	if (old == TCP_LAST_ACK && tp->snd_una == tp->write_seq)
-		return TCPTRAIL_C_ACK_OF_FIN;
+		return cause_by_nobody(TCPTRAIL_C_ACK_OF_FIN);
 	/*
 	 * Timers that the owner carries out set an error, and RSTs have a hint.
 	 * Any other error is an old one that nobody has fetched.
@@ -210,12 +260,10 @@ static u8 cause_of_end(const struct sock *sk, const struct trail *t, int old,
 	if (sock_in_syscall(sk) && !sock_flag(sk, SOCK_DEAD) &&
 	    !sk_is_mptcp(sk) &&
 	    (!err || (!err_of_timer(sk, err) &&
-		      hooks_active(TCPTRAIL_H_RST_IN)))) {
-		*by_task = true;
-		return sock_in_close(sk) ? cause_close_hard(sk, old) :
-					   cause_disconnect(sk, t, old);
-	}
-	return err ? cause_error(sk, old, err) : cause_done(sk, t, old);
+		      hooks_active(TCPTRAIL_H_RST_IN))))
+		return (struct cause){ cause_of_task(sk, t, old), true };
+	return cause_by_nobody(err ? cause_error(sk, old, err) :
+				     cause_done(sk, t, old));
 }
 
 /**
@@ -224,43 +272,44 @@ static u8 cause_of_end(const struct sock *sk, const struct trail *t, int old,
  * @t: its trail, or NULL
  * @old: the old state
  * @new: the new state
- * @by_task: set: is it a system call of the current task?
+ * @reset: what reset_take() returned
  *
- * Return: TCPTRAIL_C_*.
+ * Return: the cause, and whether a system call of the current task is behind
+ * it.
  */
-u8 cause_of(const struct sock *sk, const struct trail *t, int old, int new,
-	    bool *by_task)
+static struct cause cause_of(const struct sock *sk, const struct trail *t,
+			     int old, int new, u8 reset)
 {
-	*by_task = false;
 	switch (new) {
-	case TCP_SYN_SENT:
-		*by_task = sock_in_syscall(sk);
-		return TCPTRAIL_C_CONNECT;
-	case TCP_LISTEN:
-		*by_task = sock_in_syscall(sk);
-		return TCPTRAIL_C_LISTEN;
-	case TCP_SYN_RECV:
-		return TCPTRAIL_C_SYN_IN;
 	case TCP_ESTABLISHED:
 		if (tcp_sk(sk)->repair)
-			return TCPTRAIL_C_REPAIR;
-		return old == TCP_SYN_SENT ? TCPTRAIL_C_SYNACK_IN :
-					     TCPTRAIL_C_ACK_IN;
+			return cause_by_nobody(TCPTRAIL_C_REPAIR);
+		return cause_by_nobody(old == TCP_SYN_SENT ?
+				       TCPTRAIL_C_SYNACK_IN :
+				       TCPTRAIL_C_ACK_IN);
+	case TCP_CLOSE:
+		return cause_of_end(sk, t, old, reset);
+	case TCP_SYN_SENT:
+		return (struct cause){ TCPTRAIL_C_CONNECT,
+				       sock_in_syscall(sk) };
+	case TCP_LISTEN:
+		return (struct cause){ TCPTRAIL_C_LISTEN,
+				       sock_in_syscall(sk) };
+	case TCP_SYN_RECV:
+		return cause_by_nobody(TCPTRAIL_C_SYN_IN);
 	case TCP_FIN_WAIT2:
 		if (old == TCP_FIN_WAIT1)
-			return TCPTRAIL_C_ACK_OF_FIN;
-		return cause_fin_out(sk, by_task);
+			return cause_by_nobody(TCPTRAIL_C_ACK_OF_FIN);
+		return cause_fin_out(sk);
 	case TCP_CLOSING:
 		if (old == TCP_FIN_WAIT1)
-			return TCPTRAIL_C_FIN_IN;
-		return cause_fin_out(sk, by_task);
+			return cause_by_nobody(TCPTRAIL_C_FIN_IN);
+		return cause_fin_out(sk);
 	case TCP_CLOSE_WAIT:
-		return TCPTRAIL_C_FIN_IN;
+		return cause_by_nobody(TCPTRAIL_C_FIN_IN);
 	case TCP_FIN_WAIT1:
 	case TCP_LAST_ACK:
-		return cause_fin_out(sk, by_task);
-	case TCP_CLOSE:
-		return cause_of_end(sk, t, old, by_task);
+		return cause_fin_out(sk);
 	}
-	return TCPTRAIL_C_UNKNOWN;
+	return cause_by_nobody(TCPTRAIL_C_UNKNOWN);
 }

@@ -16,7 +16,6 @@
 #include <linux/utsname.h>
 
 #include "reader.h"
-#include "trail.h"
 
 static ssize_t tt_read(struct file *file, char __user *buf, size_t len,
 		       loff_t *pos)
@@ -82,7 +81,6 @@ static void info_fill(struct tcptrail_info *info)
 	info->size = sizeof(*info);
 	info->magic = TCPTRAIL_MAGIC;
 	info->abi = TCPTRAIL_ABI;
-	info->features = TCPTRAIL_FEAT_TRAIL;
 	info->user_hz = USER_HZ;
 	info->loaded_ns = loaded_ns;
 	info->boot_ns = ktime_to_ns(ktime_mono_to_any(now, TK_OFFS_BOOT));

@@ -19,6 +19,7 @@
 #include <trace/events/tcp.h>
 
 #include "hooks.h"
+#include "trail.h"
 
 /* ---- function entries: arguments to callbacks ---- */
 
@@ -214,18 +215,21 @@ static struct tracepoint_hook tracepoints[] = {
 	  "how often a SYN+ACK was repeated" },
 };
 
-static u64 active;
+u64 hooks_attached __ro_after_init;
 
 /* For tests: as if this kernel did not have these hooks. */
 static ulong hooks_off;
 module_param(hooks_off, ulong, 0444);
 MODULE_PARM_DESC(hooks_off, "bit mask of hooks not to use, as in linux/tcptrail.h (default 0)");
 
-/* Without one of these, part of some history may be missing unnoticed. */
-#define HOOKS_FOR_COMPLETE \
-	(BIT_ULL(TCPTRAIL_H_REQ_NEW) | BIT_ULL(TCPTRAIL_H_CHILD) | \
-	 BIT_ULL(TCPTRAIL_H_ACCEPT) | BIT_ULL(TCPTRAIL_H_TW_NEW) | \
-	 BIT_ULL(TCPTRAIL_H_TW_RESCHED))
+/* These only tell a trail something: of no use without (max_trails=0). */
+#define HOOKS_OF_TRAILS \
+	(BIT_ULL(TCPTRAIL_H_REQ_DROP) | BIT_ULL(TCPTRAIL_H_REQ_FREE4) | \
+	 BIT_ULL(TCPTRAIL_H_REQ_FREE6) | BIT_ULL(TCPTRAIL_H_REQ_ICMP) | \
+	 BIT_ULL(TCPTRAIL_H_SYN_OUT) | BIT_ULL(TCPTRAIL_H_TW_MAKE) | \
+	 BIT_ULL(TCPTRAIL_H_TW_RESCHED) | BIT_ULL(TCPTRAIL_H_TW_SEGMENT) | \
+	 BIT_ULL(TCPTRAIL_H_TW_REUSE) | BIT_ULL(TCPTRAIL_H_TW_EXPIRE) | \
+	 BIT_ULL(TCPTRAIL_H_ABORT) | BIT_ULL(TCPTRAIL_H_SYNACK_RTX))
 
 /* A beginning is of no use if its end does not show: trails would pile up. */
 static const struct {
@@ -240,21 +244,17 @@ static const struct {
 	{ BIT_ULL(TCPTRAIL_H_TW_RESCHED), BIT_ULL(TCPTRAIL_H_TW_KILL) },
 };
 
-bool hooks_active(unsigned int bit)
+/* Is this hook to be attached, if the kernel has it? */
+static bool hook_wanted(unsigned int bit)
 {
-	return active & BIT_ULL(bit);
-}
+	u64 off = hooks_off | (trail_is_kept() ? 0 : HOOKS_OF_TRAILS);
 
-/* TCPTRAIL_F_UNSEEN if no connection can be called complete, else 0. */
-u16 hooks_unseen(void)
-{
-	return (active & HOOKS_FOR_COMPLETE) == HOOKS_FOR_COMPLETE ?
-		       0 : TCPTRAIL_F_UNSEEN;
+	return !(off & BIT_ULL(bit));
 }
 
 void hooks_fill_info(struct tcptrail_info *info)
 {
-	info->hooks = active;
+	info->hooks = hooks_attached;
 	info->hooks_known = BIT_ULL(TCPTRAIL_H_COUNT) - 1;
 	if (COMPAT_HAS_RST_REASON)
 		info->features |= TCPTRAIL_FEAT_RST_REASON;
@@ -264,10 +264,12 @@ void hooks_fill_info(struct tcptrail_info *info)
 
 #define DISPATCH_BITS	6
 
-static struct {
+struct dispatch {
 	unsigned long ip;
 	void (*enter)(struct ftrace_regs *fregs);
-} dispatch[1 << DISPATCH_BITS];
+};
+
+static struct dispatch dispatch[1 << DISPATCH_BITS];
 
 static_assert(ARRAY_SIZE(functions) <= ARRAY_SIZE(dispatch) / 2);
 
@@ -288,19 +290,31 @@ static void dispatch_add(unsigned long ip,
 	dispatch[i].enter = enter;
 }
 
-static void notrace on_function(unsigned long ip, unsigned long parent_ip,
-				struct ftrace_ops *op,
-				struct ftrace_regs *fregs)
+/* Not in its own slot, hence in one of the next. */
+static noinline notrace void on_function_moved(unsigned long ip,
+					       struct ftrace_regs *fregs)
 {
 	unsigned int i = dispatch_slot(ip);
 
-	while (dispatch[i].ip) {
+	do {
+		i = (i + 1) % ARRAY_SIZE(dispatch);
 		if (dispatch[i].ip == ip) {
 			dispatch[i].enter(fregs);
 			return;
 		}
-		i = (i + 1) % ARRAY_SIZE(dispatch);
-	}
+	} while (dispatch[i].ip);
+}
+
+static void notrace on_function(unsigned long ip, unsigned long parent_ip,
+				struct ftrace_ops *op,
+				struct ftrace_regs *fregs)
+{
+	const struct dispatch *d = &dispatch[dispatch_slot(ip)];
+
+	if (likely(d->ip == ip))
+		d->enter(fregs);
+	else
+		on_function_moved(ip, fregs);
 }
 
 /* PERMANENT: kernel.ftrace_enabled=0 is refused rather than silencing us. */
@@ -333,6 +347,8 @@ static u64 functions_wanted(u64 found)
 {
 	unsigned int i;
 
+	if (!trail_is_kept())
+		return found;
 	for (i = 0; i < ARRAY_SIZE(dependent); i++)
 		if ((found & dependent[i].needs) != dependent[i].needs)
 			found &= ~dependent[i].hook;
@@ -346,7 +362,7 @@ static void function_filter(struct function_hook *hook)
 	if (ftrace_set_filter_ip(&ops, ip, 0, 0))
 		return;
 	dispatch_add(ip, hook->enter);
-	active |= BIT_ULL(hook->bit);
+	hooks_attached |= BIT_ULL(hook->bit);
 }
 
 static void functions_find(void)
@@ -356,7 +372,7 @@ static void functions_find(void)
 	u64 found = 0;
 
 	for (i = 0; i < ARRAY_SIZE(functions); i++) {
-		if (BIT_ULL(functions[i].bit) & hooks_off ||
+		if (!hook_wanted(functions[i].bit) ||
 		    !function_find(&functions[i]))
 			continue;
 		kprobes[n++] = &functions[i].kp;
@@ -371,18 +387,18 @@ static void functions_find(void)
 
 static void functions_attach(void)
 {
-	u64 tracepoints_active = active;
+	u64 tracepoints_active = hooks_attached;
 	int ret;
 
 	functions_find();
 	/* An ops without a filter would trace every function there is. */
-	if (active == tracepoints_active)
+	if (hooks_attached == tracepoints_active)
 		return;
 	ret = register_ftrace_function(&ops);
 	if (ret) {
 		pr_warn("ftrace refuses (%d)\n", ret);
 		compat_ftrace_free_filter(&ops);
-		active = tracepoints_active;
+		hooks_attached = tracepoints_active;
 	}
 }
 
@@ -421,9 +437,9 @@ static void tracepoints_attach(void)
 	for (i = 0; i < ARRAY_SIZE(tracepoints); i++) {
 		struct tracepoint_hook *hook = &tracepoints[i];
 
-		if (hook->tp && !(BIT_ULL(hook->bit) & hooks_off) &&
+		if (hook->tp && hook_wanted(hook->bit) &&
 		    !tracepoint_probe_register(hook->tp, hook->probe, NULL))
-			active |= BIT_ULL(hook->bit);
+			hooks_attached |= BIT_ULL(hook->bit);
 	}
 }
 
@@ -442,12 +458,16 @@ static void hooks_tell_missing(void)
 {
 	unsigned int i;
 
+	if (!trail_is_kept())
+		pr_notice("max_trails=0: no histories, and no reasons that they would keep\n");
 	for (i = 0; i < ARRAY_SIZE(tracepoints); i++)
-		if (!hooks_active(tracepoints[i].bit))
+		if (!hooks_active(tracepoints[i].bit) &&
+		    hook_wanted(tracepoints[i].bit))
 			pr_notice("no tracepoint %s here; not known: %s\n",
 				  tracepoints[i].name, tracepoints[i].lost);
 	for (i = 0; i < ARRAY_SIZE(functions); i++)
-		if (!hooks_active(functions[i].bit))
+		if (!hooks_active(functions[i].bit) &&
+		    hook_wanted(functions[i].bit))
 			pr_notice("no function %s here; not known: %s\n",
 				  functions[i].name, functions[i].lost);
 }

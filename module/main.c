@@ -4,7 +4,6 @@
 #include <linux/timekeeping.h>
 
 #include "tcptrail.h"
-#include "trail.h"
 
 static unsigned int ring_records = 4096;
 module_param(ring_records, uint, 0444);
@@ -12,7 +11,7 @@ MODULE_PARM_DESC(ring_records, "records per CPU, 256 bytes each; rounded up to a
 
 static unsigned int max_trails = 131072;
 module_param(max_trails, uint, 0444);
-MODULE_PARM_DESC(max_trails, "most open connections to remember, about 256 bytes each while they are open (default 131072)");
+MODULE_PARM_DESC(max_trails, "most open connections to remember, 256 bytes each while they are open; 0: none, and no histories (default 131072)");
 
 u64 loaded_ns;
 
@@ -30,8 +29,8 @@ static int __init tcptrail_init(void)
 	if (ret)
 		goto err_trail;
 	loaded_ns = ktime_get_boottime_ns();
-	/* From here on a birth is seen; pairs with trail_is_armed(). */
-	smp_store_release(&trail_armed, 1);
+	/* From here on a birth is seen. */
+	trail_arm(true);
 	/* Last: once it is open, nothing may fail any more. */
 	ret = device_init();
 	if (ret)
@@ -39,7 +38,7 @@ static int __init tcptrail_init(void)
 	return 0;
 
 err_hooks:
-	WRITE_ONCE(trail_armed, 0);
+	trail_arm(false);
 	hooks_exit();
 err_trail:
 	trail_exit();
@@ -51,7 +50,7 @@ err_ring:
 static void __exit tcptrail_exit(void)
 {
 	device_exit();
-	WRITE_ONCE(trail_armed, 0);
+	trail_arm(false);
 	hooks_exit();
 	trail_exit();
 	ring_exit();

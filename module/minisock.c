@@ -24,8 +24,9 @@ static const struct sock *req_sk(const struct request_sock *req)
 }
 
 /* A request that has no trail so far gets one. */
-static void request_trail(struct trail_op *op, const struct request_sock *req,
-			  u8 state, u16 flags)
+static __always_inline void request_trail(struct trail_op *op,
+					  const struct request_sock *req,
+					  u8 state, u16 flags)
 {
 	const struct inet_request_sock *ireq = inet_rsk(req);
 	struct tcptrail_conn *conn;
@@ -50,7 +51,7 @@ static void request_birth(const struct sock *listener, struct request_sock *req,
 			  u8 cause, u16 flags)
 {
 	const struct tcp_request_sock *treq = tcp_rsk(req);
-	struct trail_op op;
+	struct trail_op op = {};
 
 	trail_open(&op, trail_cookie(req_sk(req)), NULL);
 	request_trail(&op, req, TCP_LISTEN, flags);
@@ -68,7 +69,7 @@ static void request_birth(const struct sock *listener, struct request_sock *req,
 }
 
 /* inet_csk_reqsk_queue_hash_add(listener, req, ...): a SYN was accepted. */
-void request_on_new(const struct sock *listener, struct request_sock *req)
+static void request_on_new(const struct sock *listener, struct request_sock *req)
 {
 	if (trail_is_armed() && listener->sk_protocol == IPPROTO_TCP)
 		request_birth(listener, req, TCPTRAIL_C_SYN_IN, 0);
@@ -78,7 +79,7 @@ void request_on_new(const struct sock *listener, struct request_sock *req)
  * tcp_get_cookie_sock(listener, skb, req, ...): an ACK with a valid SYN cookie
  * brought back the request that was not kept.
  */
-void request_on_cookie(const struct sock *listener, struct request_sock *req)
+static void request_on_cookie(const struct sock *listener, struct request_sock *req)
 {
 	if (trail_is_armed() && listener->sk_protocol == IPPROTO_TCP)
 		request_birth(listener, req, TCPTRAIL_C_SYNCOOKIE,
@@ -106,40 +107,48 @@ static u8 request_drop_cause(const struct sock *listener,
 	return TCPTRAIL_C_REQ_RESET;
 }
 
-/*
- * __inet_csk_reqsk_queue_drop(listener, req, from_timer): only a reason. It
- * is also called when the child has been made, and when nothing is left to
- * unlink; tcp_req_err() and tcp_abort() call it, too, and left word before.
- */
-void request_on_drop(const struct sock *listener, struct request_sock *req,
-		     bool from_timer)
+static noinline void request_leave_cause(const struct sock *listener,
+					 struct request_sock *req,
+					 bool from_timer)
 {
-	struct trail_op op;
+	struct trail_op op = {};
 
-	if (!trail_is_armed() || listener->sk_protocol != IPPROTO_TCP ||
-	    !hooks_active(TCPTRAIL_H_REQ_NEW))
-		return;
-	/* The child has taken its place in the table: that is no end. */
-	if (!from_timer && sk_unhashed(req_sk(req)))
-		return;
-	trail_open(&op, trail_cookie(req_sk(req)), NULL);
+	trail_peek(&op, trail_cookie(req_sk(req)), NULL);
 	/* The timer owns it, so its end is still to come. */
-	if (!op.t && from_timer)
+	if (!op.t && from_timer) {
+		trail_read_clock(&op);
 		request_trail(&op, req, TCP_NEW_SYN_RECV, TCPTRAIL_F_LATE);
+	}
 	if (op.t && (op.t->objects & TCPTRAIL_O_REQUEST) && !op.t->hint)
 		op.t->hint = request_drop_cause(listener, req, from_timer);
 	trail_close(&op);
 }
 
-/* tcp_req_err(sk, seq, abort): an ICMP error about a request */
-void request_on_icmp(struct sock *sk, u32 seq, bool abort)
+/*
+ * __inet_csk_reqsk_queue_drop(listener, req, from_timer): only a reason. It
+ * is also called when the child has been made, and when nothing is left to
+ * unlink; tcp_req_err() and tcp_abort() call it, too, and left word before.
+ */
+static void request_on_drop(const struct sock *listener,
+			    struct request_sock *req, bool from_timer)
 {
-	struct trail_op op;
+	if (!trail_is_armed() || listener->sk_protocol != IPPROTO_TCP ||
+	    !hooks_active(TCPTRAIL_H_REQ_NEW))
+		return;
+	/* The child has taken its place in the table: that is no end. */
+	if (from_timer || !sk_unhashed(req_sk(req)))
+		request_leave_cause(listener, req, from_timer);
+}
+
+/* tcp_req_err(sk, seq, abort): an ICMP error about a request */
+static void request_on_icmp(struct sock *sk, u32 seq, bool abort)
+{
+	struct trail_op op = {};
 
 	if (!trail_is_armed() || !abort ||
 	    seq != tcp_rsk(inet_reqsk(sk))->snt_isn)
 		return;
-	trail_open(&op, trail_peek_cookie(sk), NULL);
+	trail_peek(&op, trail_peek_cookie(sk), NULL);
 	if (op.t)
 		op.t->hint = TCPTRAIL_C_UNREACHABLE;
 	trail_close(&op);
@@ -165,17 +174,10 @@ static bool request_moved(const struct request_sock *req,
 	       check_net(read_pnet(&inet_rsk(req)->ireq_net));
 }
 
-/*
- * tcp_v4_reqsk_destructor(req), tcp_v6_...: it is gone. One that has a child
- * was only kept until accept().
- */
-void request_on_free(struct request_sock *req)
+static noinline void request_end(struct request_sock *req, u64 cookie)
 {
-	u64 cookie = trail_peek_cookie(req_sk(req));
-	struct trail_op op;
+	struct trail_op op = {};
 
-	if (!cookie || req->sk || !trail_is_armed())
-		return;
 	trail_open(&op, cookie, NULL);
 	if (op.t && (op.t->objects & TCPTRAIL_O_REQUEST) &&
 	    !request_moved(req, op.t)) {
@@ -187,15 +189,27 @@ void request_on_free(struct request_sock *req)
 }
 
 /*
+ * tcp_v4_reqsk_destructor(req), tcp_v6_...: it is gone. One that has a child
+ * was only kept until accept().
+ */
+static void request_on_free(struct request_sock *req)
+{
+	u64 cookie = trail_peek_cookie(req_sk(req));
+
+	if (cookie && !req->sk && trail_is_armed())
+		request_end(req, cookie);
+}
+
+/*
  * Tracepoint tcp_retransmit_synack: the SYN+ACK goes out again. @sk is the
  * listener or, for Fast Open, the child.
  */
-void request_on_rtx(void *data, const struct sock *sk,
-		    const struct request_sock *req)
+static void request_on_rtx(void *data, const struct sock *sk,
+			   const struct request_sock *req)
 {
 	bool fastopen = tcp_rsk(req)->tfo_listener;
 	const struct sock *id = fastopen ? sk : req_sk(req);
-	struct trail_op op;
+	struct trail_op op = {};
 
 	if (!trail_is_armed() || sk->sk_protocol != IPPROTO_TCP)
 		return;
@@ -221,9 +235,9 @@ static const struct sock *tw_sk(const struct inet_timewait_sock *tw)
 }
 
 /* A minisocket that has no trail so far gets one. */
-static void timewait_trail(struct trail_op *op,
-			   const struct inet_timewait_sock *tw, u8 state,
-			   u8 object, u16 flags)
+static __always_inline void timewait_trail(struct trail_op *op,
+					   const struct inet_timewait_sock *tw,
+					   u8 state, u8 object, u16 flags)
 {
 	struct tcptrail_conn *conn;
 
@@ -247,18 +261,20 @@ static bool timewait_is_tcp(const struct inet_timewait_sock *tw)
 }
 
 /*
- * Open the connection of a minisocket; one that nobody has recorded so far
+ * Lock the connection of a minisocket; one that nobody has recorded so far
  * gets a late trail. Once its timer is not pending any more only the timer
  * itself (or whoever stopped it) ends it, which may have happened: @ending
  * says that the caller is that one.
  */
-static void timewait_open(struct trail_op *op,
-			  const struct inet_timewait_sock *tw, bool ending)
-	__acquires(bucket)
+static __always_inline void timewait_peek(struct trail_op *op,
+					  const struct inet_timewait_sock *tw,
+					  bool ending)
+	__acquires(bitlock)
 {
-	trail_open(op, trail_cookie(tw_sk(tw)), tw);
+	trail_peek(op, trail_cookie(tw_sk(tw)), tw);
 	if (op->t || !(ending || timer_pending(&tw->tw_timer)))
 		return;
+	trail_read_clock(op);
 	timewait_trail(op, tw, READ_ONCE(tw->tw_substate), TCPTRAIL_O_MINI,
 		       TCPTRAIL_F_MINI);
 	if (op->t)
@@ -297,9 +313,9 @@ static u8 timewait_cause(const struct trail *t, const struct sock *sk)
  * inet_twsk_hashdance[_schedule](tw, sk, ...): the minisocket takes over from
  * the full socket, whose X->CLOSE follows and means nothing.
  */
-void timewait_on_new(struct inet_timewait_sock *tw, const struct sock *sk)
+static void timewait_on_new(struct inet_timewait_sock *tw, const struct sock *sk)
 {
-	struct trail_op op;
+	struct trail_op op = {};
 
 	if (!trail_is_armed() || sk->sk_protocol != IPPROTO_TCP)
 		return;
@@ -324,16 +340,17 @@ void timewait_on_new(struct inet_timewait_sock *tw, const struct sock *sk)
  * __inet_twsk_schedule(tw, timeo, rearm): with @rearm either the FIN came in
  * FIN_WAIT2, or a repeated FIN restarts 2MSL (RFC 9293, 3.10.7.4).
  */
-void timewait_on_schedule(struct inet_timewait_sock *tw, bool rearm)
+static void timewait_on_schedule(struct inet_timewait_sock *tw, bool rearm)
 {
-	struct trail_op op;
+	struct trail_op op = {};
 
 	if (!trail_is_armed() || !rearm || !timewait_is_tcp(tw) ||
 	    READ_ONCE(tw->tw_substate) != TCP_TIME_WAIT)
 		return;
-	timewait_open(&op, tw, false);
+	timewait_peek(&op, tw, false);
 	if (!op.t)
 		goto out;
+	trail_read_clock(&op);
 	if (op.t->state == TCP_TIME_WAIT) {
 		if (op.t->tw_restarts < U8_MAX)
 			op.t->tw_restarts++;
@@ -351,12 +368,12 @@ out:
 static void timewait_hint(const struct inet_timewait_sock *tw, u8 hint,
 			  bool by_timer)
 {
-	struct trail_op op;
+	struct trail_op op = {};
 
 	if (!trail_is_armed() || !timewait_is_tcp(tw) ||
 	    !hooks_active(TCPTRAIL_H_TW_KILL))
 		return;
-	timewait_open(&op, tw, by_timer);
+	timewait_peek(&op, tw, by_timer);
 	if (op.t && (by_timer || timer_pending(&tw->tw_timer)))
 		op.t->hint = hint;
 	trail_close(&op);
@@ -366,7 +383,7 @@ static void timewait_hint(const struct inet_timewait_sock *tw, u8 hint,
  * tcp_timewait_state_process(tw, skb, th, ...): a segment; if it ends the
  * minisocket, this is why.
  */
-void timewait_on_segment(struct inet_timewait_sock *tw, const struct tcphdr *th)
+static void timewait_on_segment(struct inet_timewait_sock *tw, const struct tcphdr *th)
 {
 	u8 hint = TCPTRAIL_C_DATA_AFTER_CLOSE;
 
@@ -380,19 +397,19 @@ void timewait_on_segment(struct inet_timewait_sock *tw, const struct tcphdr *th)
 }
 
 /* tcp_twsk_unique(sk, sktw, twp): connect() wants the port of a TIME_WAIT. */
-void timewait_on_reuse(struct inet_timewait_sock *tw)
+static void timewait_on_reuse(struct inet_timewait_sock *tw)
 {
 	timewait_hint(tw, TCPTRAIL_C_TW_REUSED, false);
 }
 
 /* tcp_abort(sk, err): SOCK_DESTROY of a minisocket */
-void timewait_on_abort(struct inet_timewait_sock *tw)
+static void timewait_on_abort(struct inet_timewait_sock *tw)
 {
 	timewait_hint(tw, TCPTRAIL_C_DESTROYED, false);
 }
 
 /* tw_timer_handler(): it has lasted its time. */
-void timewait_on_expire(struct inet_timewait_sock *tw)
+static void timewait_on_expire(struct inet_timewait_sock *tw)
 {
 	timewait_hint(tw, READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT ?
 				  TCPTRAIL_C_TW_EXPIRED :
@@ -401,14 +418,15 @@ void timewait_on_expire(struct inet_timewait_sock *tw)
 }
 
 /* inet_twsk_kill(tw): it is gone, once and for all. */
-void timewait_on_kill(struct inet_timewait_sock *tw)
+static void timewait_on_kill(struct inet_timewait_sock *tw)
 {
-	struct trail_op op;
+	struct trail_op op = {};
 	u8 cause = TCPTRAIL_C_UNKNOWN;
 
 	if (!trail_is_armed() || !timewait_is_tcp(tw))
 		return;
-	timewait_open(&op, tw, true);
+	timewait_peek(&op, tw, true);
+	trail_read_clock(&op);
 	if (!check_net(twsk_net(tw)))
 		cause = TCPTRAIL_C_NETNS_EXIT;
 	else if (op.t)

@@ -15,7 +15,7 @@
  *
  * A FIN takes a sequence number, but is no byte.
  */
-u32 sock_unread(const struct sock *sk)
+static __always_inline u32 sock_unread(const struct sock *sk)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 	u32 unread = tp->rcv_nxt - READ_ONCE(tp->copied_seq);
@@ -37,8 +37,9 @@ static bool sock_fin_acked(const struct sock *sk)
  * The kernel's counters go by sequence numbers; a SYN and a FIN take one, too.
  * The SYN+ACK of a child is acknowledged before it begins to count.
  */
-static void sock_fill_bytes(struct tcptrail_step *rec, const struct sock *sk,
-			    const struct trail *t)
+static __always_inline void sock_fill_bytes(struct tcptrail_step *rec,
+					    const struct sock *sk,
+					    const struct trail *t)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 	u64 acked = tp->bytes_acked;
@@ -54,7 +55,8 @@ static void sock_fill_bytes(struct tcptrail_step *rec, const struct sock *sk,
 		rec->bytes_in--;
 }
 
-static void sock_fill_sequence(struct tcptrail_step *rec, const struct sock *sk)
+static __always_inline void sock_fill_sequence(struct tcptrail_step *rec,
+					       const struct sock *sk)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 
@@ -86,8 +88,9 @@ static void sock_zero_sequence(struct tcptrail_step *rec)
  * @t: its trail, or NULL
  * @new: the state after
  */
-void sock_fill_numbers(struct tcptrail_step *rec, const struct sock *sk,
-		       const struct trail *t, int new)
+static __always_inline void sock_fill_numbers(struct tcptrail_step *rec,
+					      const struct sock *sk,
+					      const struct trail *t, int new)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
 	struct sock_cgroup_data *skcd;

@@ -9,14 +9,14 @@
  * its bucket was visited has its END behind the heads. Both are delivered or
  * counted as lost in what follows.
  */
+#include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
 #include "reader.h"
-#include "ring.h"
-#include "trail.h"
+#include "ring_cpu.h"
 
 union record {
 	u64 word[RING_SLOT_WORDS];
@@ -209,7 +209,7 @@ static void record_redact(union record *rec)
 		rec->step.conn.flags |= TCPTRAIL_F_REDACTED;
 		rec->step.iss = 0;
 		rec->step.irs = 0;
-		if (rec->hdr.size >= TRAIL_SIZE_FULL) {
+		if (rec->hdr.size >= offsetof(struct tcptrail_step, task)) {
 			rec->step.snd_una = 0;
 			rec->step.snd_nxt = 0;
 			rec->step.rcv_nxt = 0;

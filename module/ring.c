@@ -10,80 +10,38 @@
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
 
-#include "tcptrail.h"
-#include "ring.h"
+#include "ring_cpu.h"
 
 #define RING_SLOTS_MIN	64U
 #define RING_SLOTS_MAX	BIT(20)
 /* The rings of the CPUs that are online take at most this part of memory. */
 #define RING_MEMORY_PART	32
 
-static DEFINE_PER_CPU_ALIGNED(struct ring, cpu_ring);
-/* Where records go that find no ring. */
+/*
+ * A CPU that has no ring (yet) writes to a single slot that nobody reads, so
+ * the writer need not ask: mask is 0 there, and head counts what was missed.
+ */
+DEFINE_PER_CPU_ALIGNED(struct ring, cpu_ring);
 static DEFINE_PER_CPU(struct ring_slot, cpu_no_ring);
 static unsigned int ring_slots;
 static int ring_hotplug_state;
-static atomic64_t ring_missed;
+/* Missed by CPUs that have got a ring since */
+static u64 ring_missed;
 
 static DECLARE_WAIT_QUEUE_HEAD(ring_wait);
-/* 1 while a reader sleeps or is about to; see ring_ask_wake() */
-static int ring_wake_wanted;
+int ring_wake_wanted;
 static struct irq_work ring_wake_work;
 
-static void ring_wake(struct irq_work *work)
+static void ring_do_wake(struct irq_work *work)
 {
 	wake_up_interruptible_poll(&ring_wait,
 				   EPOLLIN | EPOLLRDNORM | EPOLLPRI);
 }
 
-/**
- * ring_record - the place of the next record in the ring of this CPU
- *
- * Fill everything behind hdr.seq, which is not to be touched, and call
- * ring_publish().
- *
- * Context: interrupts off until after ring_publish(). Never from NMI.
- * Return: the record; a place of no consequence if this CPU has no ring.
- */
-struct tcptrail_hdr *ring_record(void)
+/* Somebody sleeps; from any context. */
+void ring_wake(void)
 {
-	struct ring *r = this_cpu_ptr(&cpu_ring);
-
-	if (unlikely(!r->slot))
-		return (struct tcptrail_hdr *)this_cpu_ptr(&cpu_no_ring)->word;
-	return (struct tcptrail_hdr *)ring_begin(r);
-}
-
-/**
- * ring_publish - publish the record that ring_record() returned
- */
-void ring_publish(void)
-{
-	struct ring *r = this_cpu_ptr(&cpu_ring);
-
-	if (unlikely(!r->slot)) {
-		atomic64_inc(&ring_missed);
-		return;
-	}
-	ring_commit(r);
-
-	/* head is stored before the flag is read; pairs with ring_ask_wake() */
-	smp_mb();
-	if (READ_ONCE(ring_wake_wanted)) {
-		WRITE_ONCE(ring_wake_wanted, 0);
-		irq_work_queue(&ring_wake_work);
-	}
-}
-
-/**
- * ring_ask_wake - have the next ring_publish() wake ring_wait_queue()
- *
- * Call it when queued there, then look at the heads once more.
- */
-void ring_ask_wake(void)
-{
-	/* the flag is stored before heads are read; pairs with ring_publish() */
-	smp_store_mb(ring_wake_wanted, 1);
+	irq_work_queue(&ring_wake_work);
 }
 
 wait_queue_head_t *ring_wait_queue(void)
@@ -103,7 +61,7 @@ const struct ring *ring_of(unsigned int cpu)
 	const struct ring *r = &per_cpu(cpu_ring, cpu);
 
 	/* pairs with the release in ring_cpu_prepare() */
-	return smp_load_acquire(&r->slot) ? r : NULL;
+	return smp_load_acquire(&r->mask) ? r : NULL;
 }
 
 /* Before a CPU comes online, on another one, allowed to sleep. */
@@ -112,7 +70,7 @@ static int ring_cpu_prepare(unsigned int cpu)
 	struct ring *r = &per_cpu(cpu_ring, cpu);
 	struct ring_slot *slot;
 
-	if (r->slot)
+	if (r->mask)
 		return 0;
 	slot = vzalloc_node(array_size(ring_slots, sizeof(*slot)),
 			    cpu_to_node(cpu));
@@ -121,9 +79,11 @@ static int ring_cpu_prepare(unsigned int cpu)
 		pr_warn("no memory for the ring of CPU %u\n", cpu);
 		return 0;
 	}
-	r->mask = ring_slots - 1;
+	ring_missed += r->head;
+	r->head = 0;
+	r->slot = slot;
 	/* pairs with the acquire in ring_of() */
-	smp_store_release(&r->slot, slot);
+	smp_store_release(&r->mask, ring_slots - 1);
 	return 0;
 }
 
@@ -157,7 +117,9 @@ int ring_init(unsigned int slots)
 	if (ring_slots < slots)
 		pr_notice("%u records per CPU instead of %u: memory\n",
 			  ring_slots, slots);
-	init_irq_work(&ring_wake_work, ring_wake);
+	init_irq_work(&ring_wake_work, ring_do_wake);
+	for_each_possible_cpu(cpu)
+		per_cpu(cpu_ring, cpu).slot = per_cpu_ptr(&cpu_no_ring, cpu);
 	ret = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN,
 					"net/tcptrail:prepare",
 					ring_cpu_prepare, NULL);
@@ -182,7 +144,8 @@ void ring_exit(void)
 	irq_work_sync(&ring_wake_work);
 	cpuhp_remove_state_nocalls(ring_hotplug_state);
 	for_each_possible_cpu(cpu)
-		vfree(per_cpu(cpu_ring, cpu).slot);
+		if (ring_of(cpu))
+			vfree(ring_of(cpu)->slot);
 }
 
 /* The rings' part of struct tcptrail_info. */
@@ -191,12 +154,14 @@ void ring_fill_info(struct tcptrail_info *info)
 	unsigned int cpu;
 
 	info->slots = ring_slots;
-	info->missed = atomic64_read(&ring_missed);
+	info->missed = READ_ONCE(ring_missed);
 	for_each_possible_cpu(cpu) {
 		const struct ring *r = ring_of(cpu);
 
-		if (!r)
+		if (!r) {
+			info->missed += ring_head(&per_cpu(cpu_ring, cpu));
 			continue;
+		}
 		info->cpus++;
 		info->written += ring_head(r);
 	}

@@ -102,15 +102,16 @@ static inline u64 *ring_begin(struct ring *r)
 /**
  * ring_commit - publish the record that ring_begin() started
  * @r: ring of this CPU
+ * @word: what ring_begin() returned
  *
  * Return: its sequence number.
  */
-static inline u64 ring_commit(struct ring *r)
+static inline u64 ring_commit(struct ring *r, u64 *word)
 {
 	u64 n = r->head;
 
 	/* W3: record complete; pairs with the acquire of word[0], R2 */
-	smp_store_release(&r->slot[n & r->mask].word[0], n + 1);
+	smp_store_release(&word[0], n + 1);
 	/* W4: published; pairs with the acquire of head, R1 */
 	smp_store_release(&r->head, n + 1);
 	return n + 1;
@@ -132,7 +133,7 @@ static inline u64 ring_put(struct ring *r, const u64 *rec, unsigned int words)
 
 	for (i = 1; i < words; i++)
 		ring_store_word(&word[i], rec[i]);	/* W2 */
-	return ring_commit(r);
+	return ring_commit(r, word);
 }
 
 /**

@@ -10,7 +10,6 @@
 #include "compat.h"
 #include "hooks.h"
 #include "sock.h"
-#include "trail.h"
 
 static_assert(TCPTRAIL_ESTABLISHED == TCP_ESTABLISHED);
 static_assert(TCPTRAIL_LISTEN == TCP_LISTEN);
@@ -43,8 +42,9 @@ static void sock_fill_addr(struct tcptrail_conn *conn, const struct sock *sk)
 }
 
 /* A connection that has no trail so far gets one. */
-static void sock_birth(struct trail_op *op, const struct sock *sk, u8 state,
-		       u16 flags)
+static __always_inline void sock_birth(struct trail_op *op,
+				       const struct sock *sk, u8 state,
+				       u16 flags)
 {
 	flags |= conn_family(sk->sk_family);
 	sock_fill_addr(trail_birth(op, trail_peek_cookie(sk), sock_net(sk),
@@ -52,7 +52,8 @@ static void sock_birth(struct trail_op *op, const struct sock *sk, u8 state,
 }
 
 /* Its trail has ended, but there is something to tell. */
-static void sock_stranger(struct trail_op *op, const struct sock *sk)
+static __always_inline void sock_stranger(struct trail_op *op,
+					  const struct sock *sk)
 {
 	sock_fill_addr(trail_stranger(op, trail_peek_cookie(sk), sock_net(sk),
 				      sk->sk_state,
@@ -61,14 +62,17 @@ static void sock_stranger(struct trail_op *op, const struct sock *sk)
 
 /* ---- the transition ---- */
 
-/* Open the connection of a socket, which gets a trail if it has none. */
-static void sock_open(struct trail_op *op, const struct sock *sk, u8 state,
-		      u16 flags)
-	__acquires(bucket)
+/* Lock the connection of a socket, which gets a trail if it has none. */
+static __always_inline void sock_peek(struct trail_op *op,
+				      const struct sock *sk, u8 state,
+				      u16 flags)
+	__acquires(bitlock)
 {
-	trail_open(op, trail_cookie(sk), NULL);
-	if (!op->t)
+	trail_peek(op, trail_cookie(sk), NULL);
+	if (!op->t) {
+		trail_read_clock(op);
 		sock_birth(op, sk, state, flags);
+	}
 }
 
 /*
@@ -77,11 +81,11 @@ static void sock_open(struct trail_op *op, const struct sock *sk, u8 state,
  */
 static void sock_hint(const struct sock *sk, u8 hint)
 {
-	struct trail_op op;
+	struct trail_op op = {};
 
 	if (sk->sk_state == TCP_CLOSE)
 		return;
-	sock_open(&op, sk, sk->sk_state, TCPTRAIL_F_LATE);
+	sock_peek(&op, sk, sk->sk_state, TCPTRAIL_F_LATE);
 	if (op.t)
 		op.t->hint = hint;
 	trail_close(&op);
@@ -92,19 +96,15 @@ static bool is_birth(int old, int new)
 	return old == TCP_CLOSE && (new == TCP_SYN_SENT || new == TCP_LISTEN);
 }
 
-/* The peer's and our first sequence number, where no hook has told them. */
-static void sock_learn_isns(struct trail *t, const struct sock *sk, int new)
+/* The peer's first sequence number, where no hook has told it. */
+static void sock_learn_irs(struct trail *t, const struct sock *sk)
 {
-	const struct tcp_sock *tp = tcp_sk(sk);
-
-	if (new != TCP_ESTABLISHED || tp->repair ||
-	    (t->conn.flags & TCPTRAIL_F_LATE))
+	if (t->conn.flags & (TCPTRAIL_F_IRS | TCPTRAIL_F_LATE) ||
+	    tcp_sk(sk)->repair)
 		return;
-	if (!(t->conn.flags & TCPTRAIL_F_IRS)) {
-		/* Data in a SYN+ACK comes after this; rcv_nxt is irs + 1. */
-		t->irs = tp->rcv_nxt - 1;
-		t->conn.flags |= TCPTRAIL_F_IRS;
-	}
+	/* Data in a SYN+ACK comes after this; rcv_nxt is irs + 1. */
+	t->irs = tcp_sk(sk)->rcv_nxt - 1;
+	t->conn.flags |= TCPTRAIL_F_IRS;
 }
 
 static void sock_note_task(struct trail *t, u8 cause,
@@ -117,46 +117,54 @@ static void sock_note_task(struct trail *t, u8 cause,
 }
 
 /* The step to SYN_SENT, which waited for sock_on_connect(). */
-static void sock_tell_connect(struct trail_op *op, const struct sock *sk)
+static __always_inline void sock_tell_connect(struct trail_op *op,
+					      const struct sock *sk)
 {
 	sock_fill_numbers(trail_record(op), sk, op->t, TCP_SYN_SENT);
 	trail_tell_first(op);
 }
 
-static void sock_connect_step(struct trail_op *op, const struct sock *sk)
+static __always_inline void sock_connect_step(struct trail_op *op,
+					      const struct sock *sk)
 {
 	if (sock_in_syscall(sk))
 		task_fill(&op->t->opener);
 	trail_step_later(op, TCP_SYN_SENT, TCPTRAIL_C_CONNECT);
 }
 
-static void sock_step(struct trail_op *op, const struct sock *sk, int old,
-		      int new)
+/* What the trail learns from a step. */
+static void sock_learn(struct trail *t, const struct sock *sk, int new,
+		       struct cause cause, const struct tcptrail_task *task)
+{
+	if (cause.by_task)
+		sock_note_task(t, cause.why, task);
+	if (new == TCP_ESTABLISHED)
+		sock_learn_irs(t, sk);
+	if (sk_is_mptcp(sk))
+		t->conn.flags |= TCPTRAIL_F_MPTCP;
+	if (!t->conn.sport)
+		sock_fill_addr(&t->conn, sk);
+	if (new == TCP_CLOSE &&
+	    (!cause.by_task || cause.why == TCPTRAIL_C_DESTROYED))
+		t->conn.err = READ_ONCE(sk->sk_err);
+}
+
+static __always_inline void sock_step(struct trail_op *op,
+				      const struct sock *sk, int old, int new,
+				      u8 reset)
 {
 	struct tcptrail_step *rec = trail_record(op);
+	struct cause cause = cause_of(sk, op->t, old, new, reset);
 	unsigned int size = TRAIL_SIZE_FULL;
-	bool by_task;
-	u8 cause;
 
-	cause = cause_of(sk, op->t, old, new, &by_task);
 	sock_fill_numbers(rec, sk, op->t, new);
-	if (by_task) {
+	if (cause.by_task) {
 		task_fill(&rec->task);
 		size = TRAIL_SIZE_TASK;
 	}
-	if (op->t) {
-		if (by_task)
-			sock_note_task(op->t, cause, &rec->task);
-		sock_learn_isns(op->t, sk, new);
-		if (sk_is_mptcp(sk))
-			op->t->conn.flags |= TCPTRAIL_F_MPTCP;
-		if (!op->t->conn.sport)
-			sock_fill_addr(&op->t->conn, sk);
-		if (new == TCP_CLOSE &&
-		    (!by_task || cause == TCPTRAIL_C_DESTROYED))
-			op->t->conn.err = READ_ONCE(sk->sk_err);
-	}
-	trail_step(op, new, cause, size);
+	if (op->t)
+		sock_learn(op->t, sk, new, cause, &rec->task);
+	trail_step(op, new, cause.why, size);
 }
 
 static bool sock_in_handshake(const struct trail *t)
@@ -164,39 +172,56 @@ static bool sock_in_handshake(const struct trail *t)
 	return t->state == TCP_NEW_SYN_RECV || t->state == TCP_SYN_RECV;
 }
 
-/* X->CLOSE of one of possibly several objects of a connection. */
-static void sock_close_step(struct trail_op *op, const struct sock *sk, int old)
+/*
+ * tcp_time_wait() has left the connection to a minisocket: X->CLOSE is not its
+ * end, unless the minisocket has ended already.
+ */
+static __always_inline bool sock_left_to_mini(struct trail_op *op, int old)
 {
 	struct trail *t = op->t;
 
+	if (!t || !(t->conn.flags & TCPTRAIL_F_MINI) || old == TCP_SYN_RECV)
+		return false;
+	if (!(t->objects & TCPTRAIL_O_MINI))
+		trail_read_clock(op);
+	trail_put_object(op, TCPTRAIL_O_FULL);
+	return true;
+}
+
+/*
+ * X->CLOSE of one of possibly several objects of a connection. Is it a step of
+ * the connection, after which the object is gone? If not, all is done.
+ */
+static __always_inline bool sock_close_is_step(struct trail_op *op,
+					       const struct sock *sk, int old)
+{
+	struct trail *t = op->t;
+
+	if (!t)
+		return true;
 	/* connect() failed before it came to the SYN. */
 	if (trail_is_untold(op))
 		sock_tell_connect(op, sk);
+	if (old != TCP_SYN_RECV)
+		return true;
 	/* A child that was never born: tcp_v4_syn_recv_sock() failed early. */
-	if (t && old == TCP_SYN_RECV && !t->full)
-		return;
-	/* tcp_time_wait(): a minisocket goes on, this is not the end. */
-	if (t && (t->conn.flags & TCPTRAIL_F_MINI)) {
-		trail_put_object(op, TCPTRAIL_O_FULL);
-		return;
-	}
-	/* Another child of the same request went on. */
-	if (t && old == TCP_SYN_RECV &&
-	    (t->full > 1 || !sock_in_handshake(t))) {
+	if (!t->full)
+		return false;
+	if (t->full == 1 && sock_in_handshake(t))
+		return true;
+	/* Another child of the same request went on, or is gone already. */
+	if (!(t->conn.flags & TCPTRAIL_F_MINI))
 		trail_event(op, TCPTRAIL_C_LOST_RACE, TRAIL_SIZE_MINI);
-		trail_put_object(op, TCPTRAIL_O_FULL);
-		return;
-	}
-	sock_step(op, sk, old, TCP_CLOSE);
-	if (t)
-		trail_put_object(op, TCPTRAIL_O_FULL);
+	trail_put_object(op, TCPTRAIL_O_FULL);
+	return false;
 }
 
 /* Tracepoint inet_sock_set_state: every transition of a full socket. */
-void sock_on_set_state(void *data, const struct sock *sk, const int old,
-		       const int new)
+static void sock_on_set_state(void *data, const struct sock *sk,
+			      const int old, const int new)
 {
-	struct trail_op op;
+	struct trail_op op = {};
+	u8 reset = 0;
 
 	if (!trail_is_armed() || !sock_is_tcp(sk))
 		return;
@@ -209,14 +234,27 @@ void sock_on_set_state(void *data, const struct sock *sk, const int old,
 	if (old == TCP_CLOSE && new == TCP_CLOSE)
 		return;
 
-	sock_open(&op, sk, old, is_birth(old, new) ? 0 : TCPTRAIL_F_LATE);
+	trail_peek(&op, trail_cookie(sk), NULL);
+	if (new == TCP_CLOSE && sock_left_to_mini(&op, old))
+		goto out;
+	trail_read_clock(&op);
+	if (!op.t)
+		sock_birth(&op, sk, old,
+			   is_birth(old, new) ? 0 : TCPTRAIL_F_LATE);
 	if (new == TCP_SYN_SENT && op.t && hooks_active(TCPTRAIL_H_SYN_OUT) &&
-	    !tcp_sk(sk)->fastopen_connect)
+	    !tcp_sk(sk)->fastopen_connect) {
 		sock_connect_step(&op, sk);
-	else if (new == TCP_CLOSE)
-		sock_close_step(&op, sk, old);
-	else
-		sock_step(&op, sk, old, new);
+		goto out;
+	}
+	if (new == TCP_CLOSE) {
+		reset = reset_take(trail_peek_cookie(sk));
+		if (!sock_close_is_step(&op, sk, old))
+			goto out;
+	}
+	sock_step(&op, sk, old, new, reset);
+	if (new == TCP_CLOSE && op.t)
+		trail_put_object(&op, TCPTRAIL_O_FULL);
+out:
 	trail_close(&op);
 }
 
@@ -227,21 +265,22 @@ void sock_on_set_state(void *data, const struct sock *sk, const int old,
  * with addresses and cookie. @osk is its request; NULL if that was never in
  * the table (Fast Open, SYN cookie).
  */
-void sock_on_child(struct sock *sk, const struct sock *osk)
+static void sock_on_child(struct sock *sk, const struct sock *osk)
 {
 	bool known = trail_peek_cookie(sk);
 	u8 cause = TCPTRAIL_C_FASTOPEN;
 	u16 flags = TCPTRAIL_F_FASTOPEN;
-	struct trail_op op;
+	struct trail_op op = {};
 
 	if (!trail_is_armed() || !sock_is_tcp(sk) ||
 	    sk->sk_state != TCP_SYN_RECV)
 		return;
-	trail_open(&op, trail_cookie(sk), NULL);
+	trail_peek(&op, trail_cookie(sk), NULL);
 	if (op.t) {
 		trail_add_full(&op);
 		goto out;
 	}
+	trail_read_clock(&op);
 	if (osk) {
 		cause = TCPTRAIL_C_ACK_IN;
 		flags = TCPTRAIL_F_LATE;
@@ -270,14 +309,14 @@ out:
  * tcp_connect(sk): the SYN is about to go out. Only now are the local port and
  * the first sequence number chosen, so the step to SYN_SENT is told here.
  */
-void sock_on_connect(struct sock *sk)
+static void sock_on_connect(struct sock *sk)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
-	struct trail_op op;
+	struct trail_op op = {};
 
 	if (!trail_is_armed() || !sock_is_tcp(sk))
 		return;
-	trail_open(&op, trail_cookie(sk), NULL);
+	trail_peek(&op, trail_cookie(sk), NULL);
 	if (op.t) {
 		sock_fill_addr(&op.t->conn, sk);
 		/* TCP_REPAIR sends none. */
@@ -285,10 +324,12 @@ void sock_on_connect(struct sock *sk)
 			op.t->iss = tp->write_seq;
 			op.t->conn.flags |= TCPTRAIL_F_ISS;
 		}
-		if (trail_is_untold(&op))
+		if (trail_is_untold(&op)) {
 			sock_tell_connect(&op, sk);
-		else
+		} else {
+			trail_read_clock(&op);
 			trail_event(&op, TCPTRAIL_C_SYN_OUT, TRAIL_SIZE_MINI);
+		}
 	}
 	trail_close(&op);
 }
@@ -297,22 +338,23 @@ void sock_on_connect(struct sock *sk)
  * security_sock_graft(sk, parent): accept() gives the child a file. Runs in
  * the accepting task. The state is what it was.
  */
-void sock_on_graft(struct sock *sk)
+static void sock_on_graft(struct sock *sk)
 {
 	struct tcptrail_step *rec;
-	struct trail_op op;
+	struct trail_op op = {};
 	struct trail *t;
 
 	if (!trail_is_armed() || !sock_is_tcp(sk))
 		return;
 	if (sk->sk_state != TCP_CLOSE) {
-		sock_open(&op, sk, sk->sk_state, TCPTRAIL_F_LATE);
+		sock_peek(&op, sk, sk->sk_state, TCPTRAIL_F_LATE);
 	} else {
 		/* Closed while it waited: its trail has ended, or will now. */
-		trail_open(&op, trail_cookie(sk), NULL);
+		trail_peek(&op, trail_cookie(sk), NULL);
 		if (!op.t)
 			sock_stranger(&op, sk);
 	}
+	trail_read_clock(&op);
 	t = op.t;
 	rec = trail_record(&op);
 	sock_fill_numbers(rec, sk, t, sk->sk_state);
@@ -335,7 +377,7 @@ void sock_on_graft(struct sock *sk)
  * tcp_time_wait(sk, state, timeo): a minisocket is going to take over. If none
  * appears before X->CLOSE, there was no room for it.
  */
-void sock_on_time_wait(struct sock *sk)
+static void sock_on_time_wait(struct sock *sk)
 {
 	if (!trail_is_armed() || !sock_is_tcp(sk))
 		return;
@@ -349,18 +391,21 @@ void sock_on_time_wait(struct sock *sk)
  * tcp_reset(sk): a RST came; or data for a socket that has been closed,
  * which is answered by one.
  */
-void sock_on_reset(struct sock *sk, bool by_rst)
+static void sock_on_reset(struct sock *sk, bool by_rst)
 {
-	if (trail_is_armed() && sock_is_tcp(sk))
-		sock_hint(sk, by_rst ? TCPTRAIL_C_RST_IN :
-				       TCPTRAIL_C_DATA_AFTER_CLOSE);
+	u8 hint = by_rst ? TCPTRAIL_C_RST_IN : TCPTRAIL_C_DATA_AFTER_CLOSE;
+
+	if (!trail_is_armed() || !sock_is_tcp(sk) || sk->sk_state == TCP_CLOSE)
+		return;
+	if (!reset_leave(sk, hint))
+		sock_hint(sk, hint);
 }
 
 /* tcp_abort(sk, err): SOCK_DESTROY of any of the three kinds of sockets */
-void sock_on_abort(struct sock *sk)
+static void sock_on_abort(struct sock *sk)
 {
 	int state = inet_sk_state_load(sk);
-	struct trail_op op;
+	struct trail_op op = {};
 
 	if (!trail_is_armed())
 		return;
@@ -371,7 +416,7 @@ void sock_on_abort(struct sock *sk)
 	if (state != TCP_NEW_SYN_RECV && !sock_is_tcp(sk))
 		return;
 	/* Nothing is locked yet, it may be over: no trail is made. */
-	trail_open(&op, trail_peek_cookie(sk), NULL);
+	trail_peek(&op, trail_peek_cookie(sk), NULL);
 	if (op.t)
 		op.t->hint = TCPTRAIL_C_DESTROYED;
 	trail_close(&op);
@@ -381,9 +426,9 @@ void sock_on_abort(struct sock *sk)
  * Tracepoint tcp_send_reset: we reset the peer. Often after X->CLOSE, when the
  * trail has ended; the cookie still tells whose it is.
  */
-COMPAT_SEND_RESET(sock_on_send_reset)
+static COMPAT_SEND_RESET(sock_on_send_reset)
 {
-	struct trail_op op;
+	struct trail_op op = {};
 
 	if (!trail_is_armed() || !sk || !sk_fullsock(sk) || !sock_is_tcp(sk) ||
 	    sk->sk_state == TCP_LISTEN || !trail_peek_cookie(sk))

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What can be told of a full socket whose lock is held. */
+/* What can be told of a full socket whose lock is held. Within hot.c. */
 #ifndef _TCPTRAIL_SOCK_H
 #define _TCPTRAIL_SOCK_H
 
-#include "trail.h"
+#include "step.h"
 
-/* numbers.c */
-u32 sock_unread(const struct sock *sk);
-void sock_fill_numbers(struct tcptrail_step *rec, const struct sock *sk,
-		       const struct trail *t, int new);
+/**
+ * struct cause - why a step happened
+ * @why: TCPTRAIL_C_*
+ * @by_task: by a system call of the current task
+ */
+struct cause {
+	u8 why;
+	bool by_task;
+};
 
 /* cause.c */
-bool sock_in_syscall(const struct sock *sk);
-void task_fill(struct tcptrail_task *task);
-u8 cause_of(const struct sock *sk, const struct trail *t, int old, int new,
-	    bool *by_task);
+static struct cause cause_of(const struct sock *sk, const struct trail *t,
+			     int old, int new, u8 reset);
 
 #endif /* _TCPTRAIL_SOCK_H */

@@ -10,21 +10,25 @@
 
 struct ring;
 
-/* ring.c */
+/* ring.c; the writer's side is in ring_cpu.h */
 int ring_init(unsigned int slots);
 void ring_exit(void);
-struct tcptrail_hdr *ring_record(void);
-void ring_publish(void);
 const struct ring *ring_of(unsigned int cpu);
-void ring_ask_wake(void);
 wait_queue_head_t *ring_wait_queue(void);
 void ring_fill_info(struct tcptrail_info *info);
+
+/* trail.c */
+int trail_init(unsigned int max_trails);
+void trail_exit(void);
+void trail_arm(bool on);
+void trail_fill_info(struct tcptrail_info *info);
+unsigned int trail_buckets(void);
+int trail_copy_bucket(unsigned int bucket, struct tcptrail_trail *to,
+		      unsigned int room);
 
 /* hooks.c */
 int hooks_init(void);
 void hooks_exit(void);
-bool hooks_active(unsigned int bit);
-u16 hooks_unseen(void);
 void hooks_fill_info(struct tcptrail_info *info);
 
 /* device.c */

@@ -91,7 +91,9 @@ static void print_verdict(const struct tcptrail_info *info)
 		printf("A CPU has no ring, for want of memory: its records are only in the trails.\n");
 	if (info->no_trail)
 		printf("The table of connections was full: reload with a greater max_trails.\n");
-	if (info->hooks_known & ~info->hooks)
+	if (!(info->features & TCPTRAIL_FEAT_TRAIL))
+		printf("The module keeps no histories (max_trails=0): only what the rings still hold is known, and nothing is complete.\n");
+	else if (info->hooks_known & ~info->hooks)
 		printf("Some hooks are missing on this kernel: what they tell is unknown here.\n");
 	else
 		printf("All is well.\n");

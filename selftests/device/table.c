@@ -209,6 +209,51 @@ TEST_F(table, quarter_for_requests)
 
 /* ---- parameters ---- */
 
+/* max_trails=0: transitions and nothing else, and it says so. */
+TEST(no_trails)
+{
+	struct tcptrail_info info;
+	const union tt_record *rec;
+	unsigned int resets = 0, i;
+	struct tt_log log = {};
+	struct tt_reader *rd;
+
+	ASSERT_EQ(0, tt_load("max_trails=0"));
+	ASSERT_EQ(0, tt_new_net());
+	rd = tt_open(O_NONBLOCK);
+	ASSERT_NE(NULL, rd);
+	EXPECT_EQ(5, tt_storm(AF_INET, 5));
+	EXPECT_EQ(5, tt_storm(AF_INET6, 5));
+	EXPECT_EQ(0, tt_log_drain(&log, rd));
+	EXPECT_STREQ("", rd->wrong);
+	EXPECT_EQ(NULL, tt_find(&log, TCPTRAIL_END, 0, 0));
+	EXPECT_EQ(NULL, tt_find(&log, TCPTRAIL_TRAIL, 0, 0));
+	EXPECT_NE(NULL, tt_find(&log, TCPTRAIL_SYNC, 0, 0));
+	for (i = 0; (rec = tt_find(&log, TCPTRAIL_STEP, 0, i)); i++) {
+		EXPECT_EQ(TCPTRAIL_F_NO_TRAIL | TCPTRAIL_F_UNSEEN,
+			  rec->step.conn.flags & (TCPTRAIL_F_NO_TRAIL |
+						  TCPTRAIL_F_UNSEEN));
+		EXPECT_EQ(TCPTRAIL_NO_STEP, rec->step.step);
+		resets += rec->step.cause == TCPTRAIL_C_RST_IN;
+	}
+	/* SYN_SENT, ESTABLISHED, CLOSE; request, ESTABLISHED, accept, CLOSE */
+	EXPECT_LE(10 * 7, i);
+	/* That needs no trail to be known. */
+	EXPECT_LE(10, resets);
+	EXPECT_EQ(0, tt_info(rd->fd, &info));
+	EXPECT_EQ(0, info.features & TCPTRAIL_FEAT_TRAIL);
+	EXPECT_EQ(0, info.max_trails);
+	EXPECT_EQ(0, info.trails);
+	EXPECT_EQ(0, info.requests);
+	EXPECT_EQ(0, info.no_trail);
+	/* What would only tell a trail why is not even hooked. */
+	EXPECT_EQ(0, info.hooks & (1ULL << TCPTRAIL_H_TW_SEGMENT |
+				   1ULL << TCPTRAIL_H_REQ_DROP));
+	tt_log_free(&log);
+	tt_close(rd);
+	EXPECT_EQ(0, tt_unload());
+}
+
 static bool is_power_of_two(unsigned int n)
 {
 	return n && !(n & (n - 1));
@@ -244,7 +289,7 @@ TEST(clamped_parameters)
 	struct tcptrail_info info;
 
 	ASSERT_EQ(0, tt_new_net());
-	check_load(_metadata, "ring_records=0 max_trails=0", &info);
+	check_load(_metadata, "ring_records=0 max_trails=1", &info);
 	EXPECT_EQ(64, info.slots);
 	EXPECT_EQ(16, info.max_trails);
 	check_load(_metadata, "ring_records=1 max_trails=17", &info);

@@ -69,6 +69,6 @@ wakeup() {
 		grep -oE 'smp_mb\(\)|[a-zA-Z_]+\(FLAG[^)]*\)'
 }
 
-result "5 ring.c wakes readers as ring-wakeup does" "$(
-	diff <(wakeup ../../module/ring.c) <(wakeup litmus/ring-wakeup.litmus))"
+result "5 ring_cpu.h wakes readers as ring-wakeup does" "$(
+	diff <(wakeup ../../module/ring_cpu.h) <(wakeup litmus/ring-wakeup.litmus))"
 exit $failed

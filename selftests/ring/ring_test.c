@@ -78,7 +78,7 @@ static u64 put(struct ring *r)
 	word = ring_begin(r);
 	for (i = 1; i < words_of(pos); i++)
 		store_in_place(&word[i], word_of(pos, i));
-	return ring_commit(r);
+	return ring_commit(r, word);
 }
 
 static bool intact(const u64 *rec, u64 pos)

@@ -478,6 +478,7 @@ static void start_info(void)
 	info.magic = TCPTRAIL_MAGIC;
 	info.abi = TCPTRAIL_ABI;
 	info.cpus = 2;
+	info.features = TCPTRAIL_FEAT_TRAIL;
 	info.hooks = info.hooks_known = (1ULL << TCPTRAIL_H_COUNT) - 1;
 	info.slots = 4096;
 	info.user_hz = 100;

@@ -187,7 +187,9 @@ struct tcptrail_hdr {
 #define TCPTRAIL_F_MPTCP	0x0200	/* an MPTCP subflow */
 #define TCPTRAIL_F_REQ_ACKED	0x0400	/* last ACK came, child not made */
 #define TCPTRAIL_F_DEFER	0x0800	/* listener has TCP_DEFER_ACCEPT */
-#define TCPTRAIL_F_NO_TRAIL	0x1000	/* table full: only in the ring */
+#define TCPTRAIL_F_NO_TRAIL	0x1000	/* table full, or there is none
+					 * (max_trails=0): only in the ring
+					 */
 #define TCPTRAIL_F_REDACTED	0x2000	/* reader may not see numbers */
 #define TCPTRAIL_F_UNSEEN	0x4000	/* a hook it needs is not active */
 
@@ -391,7 +393,10 @@ struct tcptrail_lost {
 #define TCPTRAIL_H_COUNT	21
 
 /* info.features */
-#define TCPTRAIL_FEAT_TRAIL	0x1	/* TRAIL and END records */
+#define TCPTRAIL_FEAT_TRAIL	0x1	/* TRAIL and END records; not set with
+					 * max_trails=0: then every connection
+					 * has TCPTRAIL_F_NO_TRAIL
+					 */
 #define TCPTRAIL_FEAT_RST_REASON 0x2	/* reason in RST_OUT is filled */
 
 /**
@@ -411,7 +416,7 @@ struct tcptrail_lost {
  * @boot_ns: CLOCK_BOOTTIME now
  * @real_ns: CLOCK_REALTIME at the same moment; the difference makes dates
  * @written: records written to all rings
- * @max_trails: most trails that are kept
+ * @max_trails: most trails that are kept; 0: none, see TCPTRAIL_FEAT_TRAIL
  * @trails: trails now
  * @requests: trails now that are only a request
  * @no_trail: connections that found no room for a trail
