@@ -26,7 +26,7 @@ echo "make bench installs:$missing (to skip this: DEPS=skip)"
 as_root apt-get update -q > /dev/null
 # One by one: a suite may lack one of them.
 for package in $missing; do
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -q \
 		--no-install-recommends "$package" > /dev/null ||
 		echo "  no $package: it is left out of the tables"
 done

@@ -64,10 +64,10 @@ printer() {
 	: > $work/lines
 	"$@" > $work/lines 2> $work/errors &
 	peer=$!
-	for _ in $(seq 1000); do
+	for _ in $(seq 5000); do
 		[ "$(wc -l < $work/lines)" -le 1 ] || break
 		kill -0 $peer 2> /dev/null || break
-		"$load" -n 50 -s rst
+		"$load" -n 5 -s rst
 		dd if="$(command -v python3)" of=/dev/null bs=1M count=2 2> /dev/null
 	done
 	if [ "$(wc -l < $work/lines)" -le 1 ]; then
@@ -92,12 +92,12 @@ ftrace_events() {
 peer_start() {
 	case $1 in
 	nothing)   ;;
-	tcptrail*) insmod "$ko" $(echo "$1" | cut -s -d, -f2) ;;
+	tcptrail*) insmod "$ko" $(echo "$1" | cut -s -d, -f2- | tr , ' ') ;;
 	ftrace)    echo 1 > $tracing/events/$event/enable ;;
 	perf)      have perf ;;
-	bpftrace)  have bpftrace && printer bpftrace -e "$one_liner" ;;
-	bcc-tcpstates) have tcpstates-bpfcc && bcc_headers && printer tcpstates-bpfcc ;;
-	bcc-tcplife) have tcplife-bpfcc && bcc_headers && printer tcplife-bpfcc ;;
+	bpftrace)  have bpftrace && printer bpftrace -B line -e "$one_liner" ;;
+	bcc-*)     have "${1#bcc-}-bpfcc" && bcc_headers &&
+		   printer python3 -u "$(command -v "${1#bcc-}-bpfcc")" ;;
 	libbpf-tcpstates) have tcpstates && printer tcpstates ;;
 	esac
 }
@@ -123,43 +123,65 @@ peer_count() {
 
 # ---- one figure ----
 
-# cost PEER LOAD [OPTIONS of load...]: ... MEDIAN LEAST MOST RECORDS
+# records PEER LOAD BEFORE: "TRANSITIONS RECORDS" per connection, of which it
+# had BEFORE. A transition is a record that tells of a change of state;
+# accept(), a reset sent, a SYN+ACK sent again and the END are none.
+records() {
+	local count=1000
+	[ "$2" != syn ] || count=400
+	case $1 in
+	tcptrail*) "$load" -n 200 -c "$2" | awk '{ print $1, $1 + $2 + $3 + $4 }' ;;
+	*) awk "BEGIN { n = ($(peer_count "$1") - $3) / (($rounds + 1) * $count)
+		print n, n }" ;;
+	esac
+}
+
+# cost PEER LOAD...: LOAD PEER MEDIAN LEAST MOST TRANSITIONS RECORDS, for each
 cost() {
-	local peer_name=$1 kind=$2 count=1000 before after figures records
-	shift 2
-	[ $kind != syn ] || count=400
+	local peer_name=$1 kind before figures
+	shift
 	if ! peer_start "$peer_name"; then
-		say "$kind" "$peer_name" missing
+		for kind; do say "$kind" "$peer_name" missing; done
 		return
 	fi
-	before=0
-	if [ "$peer_name" = perf ]; then
-		figures=$(perf record -a -e sock:inet_sock_set_state \
-			-o $work/perf.data -- "$load" -r "$rounds" "$@" $kind \
-			2> $work/perf.errors | grep -v '^\[')
-	else
+	for kind; do
 		before=$(peer_count "$peer_name")
-		figures=$("$load" -r "$rounds" "$@" $kind)
-	fi
-	after=$(peer_count "$peer_name")
-	case $peer_name in
-	tcptrail*) records=$("$load" -n 200 -c $kind | awk '{ print $1 + $2 + $3 }') ;;
-	*) records=$(awk "BEGIN { print ($after - $before) / (($rounds + 1) * $count) }") ;;
-	esac
+		if [ "$peer_name" = perf ]; then
+			before=0
+			figures=$(perf record -a -e sock:inet_sock_set_state \
+				-o $work/perf.data -- "$load" -r "$rounds" "$kind" \
+				2> $work/perf.errors | grep -v '^\[')
+		else
+			figures=$("$load" -r "$rounds" "$kind")
+		fi
+		say "$kind" "$peer_name" $figures $(records "$peer_name" "$kind" "$before")
+	done
 	peer_stop "$peer_name"
-	say "$kind" "$peer_name" $figures $records
 }
 
 # ---- tables ----
 
+loads=${BENCH_LOADS:-rst fin syn}
+
+# With trails off, with only the tracepoints (all function hooks off), with both
+parts="tcptrail-no-trails,max_trails=0
+	tcptrail-tracepoints,hooks_off=0x7fffe
+	tcptrail-ring,max_trails=0,hooks_off=0x7fffe"
+
 table_cost() {
-	for kind in ${BENCH_LOADS:-rst fin syn}; do
-		for peer_name in ${BENCH_PEERS:-nothing tcptrail \
-				tcptrail-no-trail,max_trails=16 ftrace perf \
-				bpftrace libbpf-tcpstates bcc-tcpstates \
-				bcc-tcplife}; do
-			cost "$peer_name" "$kind"
-		done
+	local peer_name
+	for peer_name in ${BENCH_PEERS:-nothing tcptrail $parts ftrace perf \
+			libbpf-tcpstates}; do
+		cost "$peer_name" $loads
+	done
+}
+
+# Those that are compiled when they start, which takes minutes here
+table_bpf() {
+	local peer_name
+	for peer_name in ${BENCH_PEERS:-nothing tcptrail ftrace bpftrace \
+			bcc-tcpstates bcc-tcplife}; do
+		cost "$peer_name" $loads
 	done
 }
 
@@ -176,7 +198,7 @@ table_scale() {
 	for readers in 0 1 4 16; do
 		say sleepers $readers tcptrail $("$load" -r "$rounds" -R $readers rst)
 	done
-	for readers in 1 4; do
+	for readers in 1 4 16; do
 		pids=
 		for n in $(seq $readers); do
 			"$follow" > $work/follow.$n &

@@ -40,47 +40,48 @@ def write(folder, name, head, rows, out):
         out.write("| " + " | ".join(cells) + " |\n")
 
 
-def cost(folder, out):
-    """Per connection and per record, beside ftrace."""
+def cost(folder, out, table="cost"):
+    """Per connection and per transition, beside ftrace."""
     rows, picture = [], []
-    data = [w for w in figures(folder, "cost") if w[2] != "missing"]
+    data = [w for w in figures(folder, table) if w[2] != "missing"]
     for load, title in LOADS.items():
         mine = {w[1].split(",")[0]: [float(x) for x in w[2:]]
                 for w in data if w[0] == load}
         if "nothing" not in mine:
             continue
         base = mine["nothing"][0]
-        # Half-open requests are invisible to the event: its cost is that of
-        # the other loads.
         added = {k: v[0] - base for k, v in mine.items()}
-        event = None
-        if mine.get("ftrace", [0])[-1] >= 1:
-            event = added["ftrace"] / mine["ftrace"][-1]
-        for name, (median, least, most, records) in mine.items():
-            each = added[name] / records if records >= 1 else ""
+        # Half-open requests are invisible to the event.
+        event = mine.get("ftrace", [0, 0, 0, 0, 0])[3]
+        for name, (median, least, most, steps, records) in mine.items():
+            each = added[name] / steps if steps >= 1 else ""
             rows.append([
                 load, name, median, 100 * (most - least) / median,
-                added[name], 100 * added[name] / base, records, each,
-                each / event if each != "" and event else ""])
+                added[name], 100 * added[name] / base, steps, records, each,
+                each / (added["ftrace"] / event)
+                if each != "" and event >= 1 else "",
+                added[name] / added["ftrace"]
+                if name != "nothing" and event >= 1 else ""])
             if name != "nothing":
                 picture.append((load, name, 100 * added[name] / base))
         out.write(f"\n{load}: {title}\n")
     head = ["load", "case", "instructions", "spread %", "added", "added %",
-            "records", "per record", "x ftrace"]
+            "transitions", "records", "per transition", "x ftrace each",
+            "x ftrace in all"]
     if rows:
         out.write("\n")
-        write(folder, "cost", head, rows, out)
-        draw(folder, picture)
+        write(folder, table, head, rows, out)
+        draw(folder, table, picture)
 
 
-def draw(folder, picture):
+def draw(folder, table, picture):
     """What each adds to a connection, as bars."""
     if not shutil.which("gnuplot"):
         return
     loads = [x for x in LOADS if any(p[0] == x for p in picture)]
     names = list(dict.fromkeys(p[1] for p in picture))
     value = {(p[0], p[1]): p[2] for p in picture}
-    data = os.path.join(folder, "cost.dat")
+    data = os.path.join(folder, table + ".dat")
     with open(data, "w", encoding="utf-8") as f:
         for name in names:
             cells = [f"{max(value.get((x, name), 0), 0.01):.2f}"
@@ -91,7 +92,7 @@ def draw(folder, picture):
         for i, x in enumerate(loads))
     script = f"""
         set terminal svg size 900,420 font 'sans,12'
-        set output '{os.path.join(folder, "cost.svg")}'
+        set output '{os.path.join(folder, table + ".svg")}'
         set style data histograms
         set style fill solid 0.8
         set logscale y
@@ -134,6 +135,7 @@ def main():
     folder = sys.argv[1]
     with open(os.path.join(folder, "report.md"), "w", encoding="utf-8") as out:
         cost(folder, out)
+        cost(folder, out, "bpf")
         plain(folder, "scale", ["what", "how many", "case", "instructions",
                                 "least", "most"], out, 3)
         plain(folder, "storm", ["case", "connections", "records", "lost",

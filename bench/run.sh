@@ -5,7 +5,7 @@
 # tools that use it. "make bench" calls this.
 #
 # usage: bench/run.sh [TABLE...]
-#   TABLE   cost scale storm latency memory smp tool (default: all)
+#   TABLE   cost bpf scale storm latency memory smp tool (default: all)
 #
 #   BENCH_ROUNDS   rounds per figure (default 5)
 #   BENCH_PEERS    only these, as guest.sh names them
@@ -71,11 +71,11 @@ tool_speed() {
 	mv "$out/tool.new" "$out/tool.figures"
 }
 
-[ $# -gt 0 ] || set -- cost scale storm latency memory smp tool
+[ $# -gt 0 ] || set -- cost bpf scale storm latency memory smp tool
 for table; do
 	case $table in
-	cost | storm | latency | memory) guest "$table" --icount --mem 4G ;;
-	scale) guest scale --icount --mem 8G ;;
+	cost | bpf | storm | latency | memory) guest "$table" --icount --mem 4G ;;
+	scale) guest scale --icount --mem 6G ;;
 	smp)
 		for cpus in 1 2 4; do guest smp --smp $cpus; done > "$out/smp.all"
 		mv "$out/smp.all" "$out/smp.figures" ;;
