@@ -38,8 +38,8 @@ guest() {
 	local table=$1
 	shift
 	echo "  $table" >&2
-	selftests/vm/vm.sh "$@" --timeout 3600 --out "$out/vm" -- \
-		env BENCH_OUT="$out/vm" BENCH_ROUNDS="${BENCH_ROUNDS:-5}" \
+	selftests/vm/vm.sh "$@" --timeout 3600 --out "$out/vm-$table" -- \
+		env BENCH_OUT="$out/vm-$table" BENCH_ROUNDS="${BENCH_ROUNDS:-5}" \
 		bench/guest.sh "$table" "$out/load" "$out/follow" "$module" "$tool" \
 		2> "$out/$table.log" | tee "$out/$table.new" ||
 		echo "  the table $table is not complete, see build/bench/$table.log" >&2
@@ -60,13 +60,13 @@ tool_speed() {
 	} | tee "$out/tool.new"
 	rm -f "$out/synth.tcptrail"
 	guest record --icount --mem 4G > /dev/null
-	if [ -s "$out/vm/trace.dat" ]; then
-		lines=$(trace-cmd report -i "$out/vm/trace.dat" 2> /dev/null | wc -l)
-		echo "tool trace-cmd-report $lines $(seconds trace-cmd report -i "$out/vm/trace.dat")"
+	if [ -s "$out/vm-record/trace.dat" ]; then
+		lines=$(trace-cmd report -i "$out/vm-record/trace.dat" 2> /dev/null | wc -l)
+		echo "tool trace-cmd-report $lines $(seconds trace-cmd report -i "$out/vm-record/trace.dat")"
 	fi | tee -a "$out/tool.new"
-	if [ -s "$out/vm/perf.data" ]; then
-		lines=$(perf script -f -i "$out/vm/perf.data" 2> /dev/null | wc -l)
-		echo "tool perf-script $lines $(seconds perf script -f -i "$out/vm/perf.data")"
+	if [ -s "$out/vm-record/perf.data" ]; then
+		lines=$(perf script -f -i "$out/vm-record/perf.data" 2> /dev/null | wc -l)
+		echo "tool perf-script $lines $(seconds perf script -f -i "$out/vm-record/perf.data")"
 	fi | tee -a "$out/tool.new"
 	mv "$out/tool.new" "$out/tool.figures"
 }
