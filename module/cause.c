@@ -83,36 +83,37 @@ static struct cause cause_fin_out(const struct sock *sk)
 }
 
 /*
- * tcp_reset() goes on to X->CLOSE at once. Where softirqs are off that is on
- * the same CPU with no other segment between, so the reason need not be looked
- * up in the trail. By cookie, so that nothing is ever mistaken for another.
+ * Some functions go on at once to the transition whose reason they are:
+ * tcp_reset() and tcp_time_wait() to X->CLOSE, tw_timer_handler() to
+ * inet_twsk_kill(). Where softirqs are off that is on the same CPU with no
+ * other segment or timer between, so the reason waits there and need not be
+ * looked up in the trail. By cookie, so that nothing is ever mistaken for
+ * another.
  */
-struct reset {
+struct cpu_hint {
 	u64 cookie;
 	u8 hint;
 };
 
-static DEFINE_PER_CPU(struct reset, cpu_reset);
+static DEFINE_PER_CPU(struct cpu_hint, cpu_hint);
 
-/* Leave word for X->CLOSE of @sk. False: it has to be left in the trail. */
-static __always_inline bool reset_leave(const struct sock *sk, u8 hint)
+/* Leave word for the transition. False: it has to be left in the trail. */
+static __always_inline bool hint_leave(u64 cookie, u8 hint)
 {
-	u64 cookie = trail_peek_cookie(sk);
-
-	if (!cookie || !in_softirq())
+	if (!in_softirq())
 		return false;
-	this_cpu_write(cpu_reset.cookie, cookie);
-	this_cpu_write(cpu_reset.hint, hint);
+	this_cpu_write(cpu_hint.cookie, cookie);
+	this_cpu_write(cpu_hint.hint, hint);
 	return true;
 }
 
-/* Take it, at X->CLOSE, with interrupts off. 0: no word was left. */
-static __always_inline u8 reset_take(u64 cookie)
+/* Take it, with interrupts off. 0: no word was left. */
+static __always_inline u8 hint_take(u64 cookie)
 {
-	if (__this_cpu_read(cpu_reset.cookie) != cookie)
+	if (__this_cpu_read(cpu_hint.cookie) != cookie)
 		return 0;
-	__this_cpu_write(cpu_reset.cookie, 0);
-	return __this_cpu_read(cpu_reset.hint);
+	__this_cpu_write(cpu_hint.cookie, 0);
+	return __this_cpu_read(cpu_hint.hint);
 }
 
 /* tcp_write_err(): which timer gave up? */
@@ -229,9 +230,9 @@ static u8 cause_of_task(const struct sock *sk, const struct trail *t, int old)
 }
 
 static struct cause cause_of_end(const struct sock *sk, const struct trail *t,
-				 int old, u8 reset)
+				 int old, u8 word)
 {
-	u8 hint = reset || !t ? reset : t->hint;
+	u8 hint = word || !t ? word : t->hint;
 	const struct tcp_sock *tp = tcp_sk(sk);
 	int err = READ_ONCE(sk->sk_err);
 
@@ -272,13 +273,13 @@ static struct cause cause_of_end(const struct sock *sk, const struct trail *t,
  * @t: its trail, or NULL
  * @old: the old state
  * @new: the new state
- * @reset: what reset_take() returned
+ * @word: what hint_take() returned
  *
  * Return: the cause, and whether a system call of the current task is behind
  * it.
  */
 static struct cause cause_of(const struct sock *sk, const struct trail *t,
-			     int old, int new, u8 reset)
+			     int old, int new, u8 word)
 {
 	switch (new) {
 	case TCP_ESTABLISHED:
@@ -288,7 +289,7 @@ static struct cause cause_of(const struct sock *sk, const struct trail *t,
 				       TCPTRAIL_C_SYNACK_IN :
 				       TCPTRAIL_C_ACK_IN);
 	case TCP_CLOSE:
-		return cause_of_end(sk, t, old, reset);
+		return cause_of_end(sk, t, old, word);
 	case TCP_SYN_SENT:
 		return (struct cause){ TCPTRAIL_C_CONNECT,
 				       sock_in_syscall(sk) };

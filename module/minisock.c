@@ -320,6 +320,8 @@ static void timewait_on_new(struct inet_timewait_sock *tw, const struct sock *sk
 	if (!trail_is_armed() || sk->sk_protocol != IPPROTO_TCP)
 		return;
 	trail_open(&op, trail_cookie(sk), NULL);
+	/* Here it is: sock_on_time_wait() need not be remembered. */
+	hint_take(trail_peek_cookie(sk));
 	if (!op.t)
 		timewait_trail(&op, tw, sk->sk_state, TCPTRAIL_O_FULL, 0);
 	if (op.t) {
@@ -411,25 +413,28 @@ static void timewait_on_abort(struct inet_timewait_sock *tw)
 /* tw_timer_handler(): it has lasted its time. */
 static void timewait_on_expire(struct inet_timewait_sock *tw)
 {
-	timewait_hint(tw, READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT ?
-				  TCPTRAIL_C_TW_EXPIRED :
-				  TCPTRAIL_C_FIN_WAIT2_TIMEOUT,
-		      true);
+	u8 hint = READ_ONCE(tw->tw_substate) == TCP_TIME_WAIT ?
+			  TCPTRAIL_C_TW_EXPIRED : TCPTRAIL_C_FIN_WAIT2_TIMEOUT;
+
+	if (trail_is_armed() && timewait_is_tcp(tw) &&
+	    !hint_leave(trail_cookie(tw_sk(tw)), hint))
+		timewait_hint(tw, hint, true);
 }
 
 /* inet_twsk_kill(tw): it is gone, once and for all. */
 static void timewait_on_kill(struct inet_timewait_sock *tw)
 {
 	struct trail_op op = {};
-	u8 cause = TCPTRAIL_C_UNKNOWN;
+	u8 cause;
 
 	if (!trail_is_armed() || !timewait_is_tcp(tw))
 		return;
 	timewait_peek(&op, tw, true);
 	trail_read_clock(&op);
+	cause = hint_take(trail_peek_cookie(tw_sk(tw)));
 	if (!check_net(twsk_net(tw)))
 		cause = TCPTRAIL_C_NETNS_EXIT;
-	else if (op.t)
+	else if (!cause && op.t)
 		cause = op.t->hint;
 	trail_step(&op, TCP_CLOSE, cause, TRAIL_SIZE_MINI);
 	if (op.t)

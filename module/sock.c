@@ -151,10 +151,10 @@ static void sock_learn(struct trail *t, const struct sock *sk, int new,
 
 static __always_inline void sock_step(struct trail_op *op,
 				      const struct sock *sk, int old, int new,
-				      u8 reset)
+				      u8 word)
 {
 	struct tcptrail_step *rec = trail_record(op);
-	struct cause cause = cause_of(sk, op->t, old, new, reset);
+	struct cause cause = cause_of(sk, op->t, old, new, word);
 	unsigned int size = TRAIL_SIZE_FULL;
 
 	sock_fill_numbers(rec, sk, op->t, new);
@@ -221,7 +221,7 @@ static void sock_on_set_state(void *data, const struct sock *sk,
 			      const int old, const int new)
 {
 	struct trail_op op = {};
-	u8 reset = 0;
+	u8 word = 0;
 
 	if (!trail_is_armed() || !sock_is_tcp(sk))
 		return;
@@ -247,11 +247,11 @@ static void sock_on_set_state(void *data, const struct sock *sk,
 		goto out;
 	}
 	if (new == TCP_CLOSE) {
-		reset = reset_take(trail_peek_cookie(sk));
+		word = hint_take(trail_peek_cookie(sk));
 		if (!sock_close_is_step(&op, sk, old))
 			goto out;
 	}
-	sock_step(&op, sk, old, new, reset);
+	sock_step(&op, sk, old, new, word);
 	if (new == TCP_CLOSE && op.t)
 		trail_put_object(&op, TCPTRAIL_O_FULL);
 out:
@@ -382,7 +382,8 @@ static void sock_on_time_wait(struct sock *sk)
 	if (!trail_is_armed() || !sock_is_tcp(sk))
 		return;
 	/* The minisocket inherits the cookie, so it must exist now. */
-	sock_hint(sk, TRAIL_HINT_TIME_WAIT);
+	if (!hint_leave(trail_cookie(sk), TRAIL_HINT_TIME_WAIT))
+		sock_hint(sk, TRAIL_HINT_TIME_WAIT);
 }
 
 /* ---- reasons ---- */
@@ -397,7 +398,7 @@ static void sock_on_reset(struct sock *sk, bool by_rst)
 
 	if (!trail_is_armed() || !sock_is_tcp(sk) || sk->sk_state == TCP_CLOSE)
 		return;
-	if (!reset_leave(sk, hint))
+	if (!hint_leave(trail_cookie(sk), hint))
 		sock_hint(sk, hint);
 }
 

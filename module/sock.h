@@ -17,6 +17,6 @@ struct cause {
 
 /* cause.c */
 static struct cause cause_of(const struct sock *sk, const struct trail *t,
-			     int old, int new, u8 reset);
+			     int old, int new, u8 word);
 
 #endif /* _TCPTRAIL_SOCK_H */
