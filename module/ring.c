@@ -64,6 +64,16 @@ const struct ring *ring_of(unsigned int cpu)
 	return smp_load_acquire(&r->mask) ? r : NULL;
 }
 
+/* What all records of a CPU have in common is there from the beginning. */
+static void ring_slots_init(struct ring_slot *slot, unsigned int n,
+			    unsigned int cpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		((struct tcptrail_hdr *)slot[i].word)->cpu = cpu;
+}
+
 /* Before a CPU comes online, on another one, allowed to sleep. */
 static int ring_cpu_prepare(unsigned int cpu)
 {
@@ -79,6 +89,7 @@ static int ring_cpu_prepare(unsigned int cpu)
 		pr_warn("no memory for the ring of CPU %u\n", cpu);
 		return 0;
 	}
+	ring_slots_init(slot, ring_slots, cpu);
 	ring_missed += r->head;
 	r->head = 0;
 	r->slot = slot;

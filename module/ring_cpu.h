@@ -18,8 +18,8 @@ void ring_wake(void);
 /**
  * ring_record - the place of the next record in the ring of this CPU
  *
- * Fill everything behind hdr.seq, which is not to be touched, and call
- * ring_publish().
+ * Fill everything but hdr.seq and hdr.cpu, which are not to be touched, and
+ * call ring_publish().
  *
  * Context: interrupts off until after ring_publish(). Never from NMI.
  */

@@ -71,13 +71,13 @@ static __always_inline void trail_publish(struct trail_op *op, u8 type,
 	rec->hdr.size = size;
 	rec->hdr.type = type;
 	rec->hdr.pad = 0;
-	rec->hdr.cpu = smp_processor_id();
 	rec->hdr.ts_ns = op->now;
 	rec->cause = cause;
 	if (t) {
 		rec->conn = t->conn;
-		rec->iss = t->iss;
-		rec->irs = t->irs;
+		memcpy((u8 *)rec + offsetof(struct tcptrail_step, iss),
+		       (const u8 *)t + offsetof(struct trail, iss),
+		       sizeof(t->iss) + sizeof(t->irs));
 	}
 	ring_publish(&rec->hdr);
 	op->rec = NULL;

@@ -136,7 +136,7 @@ static void trail_count_refused(u16 flags)
 		atomic64_inc(&trail_refused);
 }
 
-/* Everything but hdr.seq; hdr.cpu is for records that come from a ring. */
+/* Everything but hdr.seq and hdr.cpu, which a ring has filled in already. */
 static __always_inline void trail_to_record(const struct trail *t,
 					    struct tcptrail_trail *rec,
 					    u8 type, u64 now)
@@ -146,7 +146,6 @@ static __always_inline void trail_to_record(const struct trail *t,
 	rec->hdr.size = sizeof(*rec);
 	rec->hdr.type = type;
 	rec->hdr.pad = 0;
-	rec->hdr.cpu = type == TCPTRAIL_END ? smp_processor_id() : 0;
 	rec->hdr.ts_ns = now;
 	memcpy((u8 *)rec + head, (const u8 *)t + head, sizeof(*rec) - head);
 }
@@ -213,6 +212,7 @@ int trail_copy_bucket(unsigned int bucket, struct tcptrail_trail *to,
 
 		for (t = bucket_first(b); t; t = t->next, to++) {
 			to->hdr.seq = 0;
+			to->hdr.cpu = 0;
 			trail_to_record(t, to, TCPTRAIL_TRAIL, now);
 		}
 	}
