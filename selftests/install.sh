@@ -35,6 +35,7 @@ installed() { # PREFIX
 755 $1/sbin/tcptrail
 644 $1/share/bash-completion/completions/tcptrail
 644 $1/share/man/man8/tcptrail.8
+644 $1/share/man/man8/tcptrail-export.8
 644 $1/share/man/man8/tcptrail-stuck.8
 644 $1/share/zsh/site-functions/_tcptrail
 EOF2

@@ -26,6 +26,7 @@ base=$cache/packages-root
 started=$SECONDS
 release=$(cat "$cache/kernels/own/release" 2>/dev/null)
 version=$(cat VERSION)
+depends=systemd-standalone-sysusers,passwd,libcairo2,libjson-c5,libmnl0,libncursesw6
 
 # What both packages depend on; another flavour's headers, to be installed later
 # as a new kernel is.
@@ -39,17 +40,19 @@ make_base() {
 	new=$cache/packages-root.new
 	rm -rf "$new"
 	mmdebstrap --mode=auto --variant=apt \
-		--include="dkms,linux-headers-$release,systemd-standalone-sysusers,passwd,libjson-c5,libmnl0,libncursesw6" \
+		--include="dkms,linux-headers-$release,$depends" \
 		--customize-hook="mkdir \"\$1/packages\" && chroot \"\$1\" sh -c 'cd /packages && apt-get download -q linux-headers-${release%"$flavour"}cloud-$flavour'" \
 		"$suite" "$new" "deb $mirror $suite main" \
 		${security:+"deb $security $suite-security main"} || return 1
 	echo "$release" > "$new/packages/release"
+	echo "$depends" > "$new/packages/depends"
 	rm -rf "$base"
 	mv "$new" "$base"
 }
 
 base_is_there() {
-	[ "$(cat "$base/packages/release" 2>/dev/null)" = "$release" ] || make_base
+	[ "$(cat "$base/packages/release" "$base/packages/depends" 2>/dev/null)" = "$release
+$depends" ] || make_base
 }
 
 # The packages of another version, to upgrade from: the same source.
