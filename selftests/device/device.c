@@ -412,6 +412,8 @@ TEST_F(device, shared_cursor)
 	struct tt_log log = {};
 	pid_t pid;
 
+	/* All in one ring, so that the rest tells of what was read before. */
+	ASSERT_EQ(0, tt_pin(0));
 	make_connection(_metadata, self);
 	ASSERT_EQ(0, lseek(copy, 0, SEEK_SET));
 	pid = fork();
