@@ -2,9 +2,12 @@
 /* stuck: why sockets are stuck, since when, whose move it is, what to do. */
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "draw_stuck.h"
 #include "signals.h"
@@ -70,18 +73,57 @@ static bool pause_between(void)
 	return !signals_stop();
 }
 
+/* Over what was there before, no more than fits. */
+static void put_screen(char *text)
+{
+	struct winsize ws = { .ws_row = 24 };
+	char *rest = text, *line;
+	int left;
+
+	ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);
+	left = max(ws.ws_row, 3) - 2;
+	fputs("\033[H", stdout);
+	while (left-- > 0 && rest && *rest) {
+		line = strsep(&rest, "\n");
+		printf("%s\033[K\n", line);
+	}
+	fputs(rest && *rest ? "... more: tcptrail stuck shows it all\033[K\n" :
+	      "\033[J", stdout);
+	fflush(stdout);
+}
+
+/* Drawn in memory first, so that the screen is never empty meanwhile. */
+static int look_on_screen(const struct opts *opts, struct out *o)
+{
+	FILE *screen = stdout;
+	char *text = NULL;
+	size_t size;
+	int status;
+
+	stdout = open_memstream(&text, &size);
+	if (!stdout)
+		err(ST_ERROR, "memory");
+	status = look_once(opts, o, false);
+	fclose(stdout);
+	stdout = screen;
+	put_screen(text);
+	free(text);
+	return status;
+}
+
 static int watch(const struct opts *opts, struct out *o)
 {
-	bool first = true;
+	bool tty = !o->json && isatty(STDOUT_FILENO), first = true;
 	int status;
 
 	signals_catch();
+	if (tty)
+		fputs("\033[2J", stdout);
 	do {
-		if (!o->json && o->colors)
-			fputs("\033[H\033[2J", stdout);
-		else if (!o->json && !first)
+		if (!tty && !o->json && !first)
 			out_line(o, COLOR_NONE, "");
-		status = look_once(opts, o, first && !opts->quiet);
+		status = tty ? look_on_screen(opts, o) :
+			 look_once(opts, o, first && !opts->quiet);
 		first = false;
 	} while (!ferror(stdout) && pause_between());
 	return status;

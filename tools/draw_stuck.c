@@ -16,11 +16,16 @@
 
 /* ---- lines ---- */
 
+static size_t width_of(const struct out *o)
+{
+	return max(o->width ? o->width : NO_TERMINAL, 40);
+}
+
 /* Over as many lines as it takes, words kept whole; @name goes before. */
 static void put_text(struct out *o, enum color color, int indent,
 		     const char *name, const char *val)
 {
-	size_t room = max(o->width ? o->width : NO_TERMINAL, 40) - indent;
+	size_t room = width_of(o) - indent;
 	struct text line = { 0 };
 	size_t n;
 
@@ -265,6 +270,11 @@ static void draw_next(struct out *o, const struct look *l, const struct group *g
 		text_clear(&t);
 		text_add(&t, "  %-*s%s", INDENT - 2, k ? "" : "next",
 			 next[k].cmd.s);
+		if (t.len + next[k].does.len + 3 <= width_of(o)) {
+			text_add(&t, "  # %s", next[k].does.s);
+			out_line(o, COLOR_GREEN, t.s);
+			continue;
+		}
 		out_line(o, COLOR_GREEN, t.s);
 		text_clear(&t);
 		text_add(&t, "# %s", next[k].does.s);
