@@ -68,11 +68,17 @@ static void request_birth(const struct sock *listener, struct request_sock *req,
 	trail_close(&op);
 }
 
+static bool listener_defers(const struct sock *listener)
+{
+	return READ_ONCE(inet_csk(listener)->icsk_accept_queue.rskq_defer_accept);
+}
+
 /* inet_csk_reqsk_queue_hash_add(listener, req, ...): a SYN was accepted. */
 static void request_on_new(const struct sock *listener, struct request_sock *req)
 {
 	if (trail_is_armed() && listener->sk_protocol == IPPROTO_TCP)
-		request_birth(listener, req, TCPTRAIL_C_SYN_IN, 0);
+		request_birth(listener, req, TCPTRAIL_C_SYN_IN,
+			      listener_defers(listener) ? TCPTRAIL_F_DEFER : 0);
 }
 
 /*
@@ -84,11 +90,6 @@ static void request_on_cookie(const struct sock *listener, struct request_sock *
 	if (trail_is_armed() && listener->sk_protocol == IPPROTO_TCP)
 		request_birth(listener, req, TCPTRAIL_C_SYNCOOKIE,
 			      TCPTRAIL_F_SYNCOOKIE);
-}
-
-static bool listener_defers(const struct sock *listener)
-{
-	return READ_ONCE(inet_csk(listener)->icsk_accept_queue.rskq_defer_accept);
 }
 
 static u8 request_drop_cause(const struct sock *listener,

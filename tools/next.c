@@ -191,9 +191,10 @@ static bool advise_kill(const struct maker *m, struct next *n)
 	return true;
 }
 
+/* Minisockets can't be ended on many kernels, and end by themselves soon. */
 static bool advise_destroy(const struct maker *m, struct next *n)
 {
-	if (!m->l->can_destroy)
+	if (!m->l->can_destroy || m->s->mini)
 		return false;
 	n->kind = "end";
 	add_prefix(m, &n->cmd);

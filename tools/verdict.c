@@ -16,6 +16,8 @@
 /* Lost segments are normal, so many in a row are not. */
 #define RTX_MIN		3
 #define PROBES_MIN	2
+/* Of one request; a limit against nonsense. */
+#define MAX_SYNACKS	16
 
 bool verdict_queue_full(const struct diag_sock *listener)
 {
@@ -142,10 +144,24 @@ static bool behind_queue(const struct evidence *ev)
 	return ev->s->request && old(ev) && verdict_queue_full(ev->listener);
 }
 
+/*
+ * A SYN+ACK that is not acknowledged is sent again 1, 3, 7 ... s after the SYN.
+ * Who deferred the accept gets no more of them: one that is missing for as long
+ * again means that the ACK came.
+ */
+static bool synack_missing(const struct evidence *ev)
+{
+	unsigned int next = min(ev->s->retrans, MAX_SYNACKS) + 1;
+
+	return ev->age.kind == AGE_EXACT &&
+	       ev->age.ns >= 2 * NSEC_PER_SEC * ((1ULL << next) - 1);
+}
+
 static bool deferred(const struct evidence *ev)
 {
 	return ev->s->request && old(ev) && (ev->flags & TCPTRAIL_F_DEFER) &&
-	       (ev->flags & TCPTRAIL_F_REQ_ACKED);
+	       !verdict_queue_full(ev->listener) &&
+	       ((ev->flags & TCPTRAIL_F_REQ_ACKED) || synack_missing(ev));
 }
 
 static bool flood(const struct evidence *ev)
@@ -157,12 +173,13 @@ static bool flood(const struct evidence *ev)
 }
 
 /*
- * A request whose SYN+ACK is not sent again is one that was acknowledged, and
- * waits for data.
+ * The SYN+ACK was sent again; or, before that, its history says that the
+ * listener does not wait for data. Else it may have been acknowledged.
  */
 static bool half_open(const struct evidence *ev)
 {
-	return old(ev) && (!ev->s->request || ev->s->retrans || ev->flags);
+	return old(ev) && (!ev->s->request || ev->s->retrans ||
+			   (ev->flags && !(ev->flags & TCPTRAIL_F_DEFER)));
 }
 
 static bool peer_gone(const struct evidence *ev)
