@@ -174,6 +174,17 @@ static u8 cause_close_hard(const struct sock *sk, int old)
 	return TCPTRAIL_C_UNKNOWN;
 }
 
+/*
+ * Without its hook, tcp_abort() is told from other system calls by the error
+ * that it sets; it sets none for a listener.
+ */
+static bool sock_may_be_destroyed(const struct sock *sk, int old, int err)
+{
+	return !hooks_active(TCPTRAIL_H_ABORT) && sock_in_syscall(sk) &&
+	       (err == ECONNABORTED ||
+		(old == TCP_LISTEN && !sock_in_close(sk)));
+}
+
 /* X->CLOSE by a system call that is not close(). */
 static u8 cause_disconnect(const struct sock *sk, const struct trail *t,
 			   int old)
@@ -252,6 +263,8 @@ static struct cause cause_of_end(const struct sock *sk, const struct trail *t,
 	if (err == ECONNABORTED && hint == TCPTRAIL_C_DESTROYED)
 		return (struct cause){ TCPTRAIL_C_DESTROYED,
 				       sock_in_syscall(sk) };
+	if (sock_may_be_destroyed(sk, old, err))
+		return cause_by_nobody(TCPTRAIL_C_UNKNOWN);
 	if (old == TCP_LAST_ACK && tp->snd_una == tp->write_seq)
 		return cause_by_nobody(TCPTRAIL_C_ACK_OF_FIN);
 	/*
