@@ -230,17 +230,19 @@ MODULE_PARM_DESC(hooks_off, "bit mask of hooks not to use, as in linux/tcptrail.
 	 BIT_ULL(TCPTRAIL_H_TW_SEGMENT) | BIT_ULL(TCPTRAIL_H_TW_REUSE) | \
 	 BIT_ULL(TCPTRAIL_H_ABORT) | BIT_ULL(TCPTRAIL_H_SYNACK_RTX))
 
-/* A beginning is of no use if its end does not show: trails would pile up. */
+/*
+ * No beginning whose end does not show: trails would pile up. No minisocket whose
+ * beginning does not: it would be taken for another connection.
+ */
 static const struct {
-	u64 hook;
-	u64 needs;
+	u64 hooks, needs;
 } dependent[] = {
-	{ BIT_ULL(TCPTRAIL_H_REQ_NEW), BIT_ULL(TCPTRAIL_H_REQ_FREE4) |
-				       BIT_ULL(TCPTRAIL_H_REQ_FREE6) },
-	{ BIT_ULL(TCPTRAIL_H_REQ_COOKIE), BIT_ULL(TCPTRAIL_H_REQ_FREE4) |
-					  BIT_ULL(TCPTRAIL_H_REQ_FREE6) },
+	{ BIT_ULL(TCPTRAIL_H_REQ_NEW) | BIT_ULL(TCPTRAIL_H_REQ_COOKIE),
+	  BIT_ULL(TCPTRAIL_H_REQ_FREE4) | BIT_ULL(TCPTRAIL_H_REQ_FREE6) },
 	{ BIT_ULL(TCPTRAIL_H_TW_NEW), BIT_ULL(TCPTRAIL_H_TW_KILL) },
-	{ BIT_ULL(TCPTRAIL_H_TW_RESCHED), BIT_ULL(TCPTRAIL_H_TW_KILL) },
+	{ BIT_ULL(TCPTRAIL_H_TW_RESCHED) | BIT_ULL(TCPTRAIL_H_TW_SEGMENT) |
+	  BIT_ULL(TCPTRAIL_H_TW_REUSE) | BIT_ULL(TCPTRAIL_H_TW_EXPIRE) |
+	  BIT_ULL(TCPTRAIL_H_TW_KILL), BIT_ULL(TCPTRAIL_H_TW_NEW) },
 };
 
 /* Is this hook to be attached, if the kernel has it? */
@@ -350,7 +352,7 @@ static u64 functions_wanted(u64 found)
 		return found;
 	for (i = 0; i < ARRAY_SIZE(dependent); i++)
 		if ((found & dependent[i].needs) != dependent[i].needs)
-			found &= ~dependent[i].hook;
+			found &= ~dependent[i].hooks;
 	return found;
 }
 
