@@ -195,6 +195,8 @@ const struct step *conn_closing(const struct conn *c);
 bool conn_is_listener(const struct conn *c);
 bool conn_passive(const struct conn *c);
 bool conn_accepted(const struct conn *c);
+/* A program may have been given it, out of our sight. */
+bool conn_accept_unknown(const struct conn *c);
 /* The handshake is over but no program has been given it. */
 bool conn_not_accepted(const struct conn *c);
 bool conn_iss(const struct conn *c, uint32_t *iss);

@@ -310,7 +310,11 @@ static void field_accept(const struct fields *f, const struct conn *c)
 
 	out_bool(o, "passive", NULL, conn_passive(c));
 	field_flag(f, "accepted", conn_accepted(c), TCPTRAIL_H_ACCEPT);
-	field_flag(f, "not_accepted", conn_not_accepted(c), TCPTRAIL_H_ACCEPT);
+	if (conn_accept_unknown(c))
+		out_null(o, "not_accepted");
+	else
+		field_flag(f, "not_accepted", conn_not_accepted(c),
+			   TCPTRAIL_H_ACCEPT);
 	if (made && got && got->ts_ns >= made->ts_ns)
 		out_u64(o, "accept_wait_ns", NULL, got->ts_ns - made->ts_ns);
 	field_flag(f, "syncookie", flags & TCPTRAIL_F_SYNCOOKIE,
@@ -342,7 +346,12 @@ static void field_end(const struct fields *f, const struct conn *c)
 	struct out *o = f->out;
 	char buf[FORMAT_MAX];
 
-	field_count(f, "synack_rtx", c->synack_rtx, TCPTRAIL_H_SYNACK_RTX);
+	/* Those before a late one was seen are not counted. */
+	if (!c->synack_rtx && (c->who.flags & TCPTRAIL_F_LATE))
+		out_null(o, "synack_rtx");
+	else
+		field_count(f, "synack_rtx", c->synack_rtx,
+			    TCPTRAIL_H_SYNACK_RTX);
 	if (o->json)
 		field_syn_rtx(o, c);
 	field_count(f, "tw_restarts", c->tw_restarts, TCPTRAIL_H_TW_RESCHED);

@@ -316,12 +316,17 @@ bool conn_accepted(const struct conn *c)
 }
 
 /* MPTCP accepts its subflows itself, out of our sight. */
-bool conn_not_accepted(const struct conn *c)
+bool conn_accept_unknown(const struct conn *c)
 {
 	const uint16_t unknowable = TCPTRAIL_F_MPTCP | TCPTRAIL_F_LATE;
 
-	return conn_passive(c) && !conn_accepted(c) && !c->no_accept_hook &&
-	       !(c->who.flags & unknowable) &&
+	return conn_passive(c) && !conn_accepted(c) &&
+	       (c->no_accept_hook || (c->who.flags & unknowable));
+}
+
+bool conn_not_accepted(const struct conn *c)
+{
+	return conn_passive(c) && !conn_accepted(c) && !conn_accept_unknown(c) &&
 	       conn_find(c, TCPTRAIL_ESTABLISHED);
 }
 

@@ -189,7 +189,9 @@ class Judge:
         steps = [s for s in c.steps if s["cause"] == "accept"]
         if e.get("not_accepted") == "any":
             return []
-        if o["not_accepted"] != bool(e.get("not_accepted")):
+        # Of these it is unknown, unless accept() was seen.
+        unknowable = o["passive"] and not o["accepted"] and (o["mptcp"] or o["complete"] == "late")
+        if o["not_accepted"] != (None if unknowable else bool(e.get("not_accepted"))):
             return ["not_accepted is %s" % o["not_accepted"]]
         if not want:
             return ["it was never accepted, but a step says so"] if steps else []
@@ -268,8 +270,8 @@ class Judge:
         syns = [p for p in c.packets if p["src"] == c.local and "S" in p["flags"]]
         if e["passive"] is True and not o["syncookie"]:
             n = len([p for p in syns if "A" in p["flags"]]) - 1
-            if o["synack_rtx"] != n:
-                out.append("synack_rtx is %d, on the wire %d" % (o["synack_rtx"], n))
+            if o["synack_rtx"] != (n or (None if o["complete"] == "late" else 0)):
+                out.append("synack_rtx is %s, on the wire %d" % (o["synack_rtx"], n))
             events = [v for v in o["events"] if v["kind"] == "synack_rtx"]
             if len(events) != n:
                 out.append("%d events tell of %d SYN+ACKs sent again" % (len(events), n))
