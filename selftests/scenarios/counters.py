@@ -34,13 +34,15 @@ def sent_syn(o):
 
 def minisocket(o):
     return any(s["object"] == "mini" and s["old"] != s["state"] and (
-        s["state"] == "TIME_WAIT" or s["cause"] in ("fin_wait2_timeout", "data_after_close"))
-        for s in o["steps"]) and not born_mini(o)
+        s["state"] == "TIME_WAIT" or s["cause"] in (
+            "tw_expired", "fin_wait2_timeout", "data_after_close"))
+        for s in o["steps"])
 
 
 def counted_as_tw(o):
-    return minisocket(o) and (not COUNTED_AT_THE_END or ended(
-        o, "tw_expired", "fin_wait2_timeout"))
+    if COUNTED_AT_THE_END:
+        return minisocket(o) and ended(o, "tw_expired", "fin_wait2_timeout")
+    return minisocket(o) and not born_mini(o)
 
 
 def born_mini(o):
@@ -50,7 +52,7 @@ def born_mini(o):
 
 
 def repeats(conns):
-    return sum(o["synack_rtx"] + (o["syn_rtx"] or 0) for o in conns)
+    return sum((o["synack_rtx"] or 0) + (o["syn_rtx"] or 0) for o in conns)
 
 
 def total(conns, test):
