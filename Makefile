@@ -10,6 +10,9 @@
 # make check-kernels   the tests on other kernels (KERNELS="NAME...")
 # make fuzz            random input for the tool, guided by coverage
 # make check-packages  install, upgrade and remove the packages, in a chroot
+# make check-debug     every test on kernels that look for mistakes
+# make torture         loads, unloads, faults, hotplug ... (KERNELS="own debug")
+# make check-defects   seed ten defects; every one must be caught
 # make bench           what it costs, beside other tools
 # make doc-pictures    the pictures of Documentation/tcp.rst
 # make check-pictures  the pages of export in a browser (installs chromium)
@@ -138,6 +141,20 @@ check-packages:
 	$(Q)scripts/deps.sh deb
 	$(Q)selftests/packages.sh
 
+check-debug:
+	$(Q)scripts/deps.sh debug
+	$(Q)selftests/debug.sh
+
+torture:
+	$(Q)scripts/deps.sh $(if $(filter debug kcsan,$(KERNELS)),debug,check)
+	$(Q)for kernel in $(or $(KERNELS),own); do \
+		selftests/torture.sh --kernel $$kernel || exit 1; \
+	done
+
+check-defects:
+	$(Q)scripts/deps.sh debug
+	$(Q)selftests/defects.sh
+
 bench:
 	$(Q)scripts/deps.sh check
 	$(Q)bench/run.sh
@@ -153,4 +170,6 @@ check-pictures: tool
 clean:
 	$(Q)rm -rf build
 
-.PHONY: all module tool load unload install uninstall demo check check-native check-kernels check-packages deb dist fuzz bench doc-pictures check-pictures clean
+.PHONY: all module tool load unload install uninstall demo check check-native \
+	check-kernels check-packages check-pictures check-debug torture check-defects \
+	deb dist fuzz bench doc-pictures clean

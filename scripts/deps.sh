@@ -3,7 +3,7 @@
 #
 # Installs what tcptrail needs, and only what is missing.
 #
-# usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross|pictures]
+# usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross|debug|pictures]
 #   build   the tool, and headers of the running kernel for the module
 #   demo    build, and a kernel in a virtual machine
 #   check   demo, and everything the tests use (the default)
@@ -11,6 +11,7 @@
 #   pictures   the tool, and a browser (300 MB)
 #   deb     build, and what makes and checks Debian packages
 #   cross   build, and what the tests on another architecture need
+#   debug   check, and the source of kernels that scripts/debug-kernel.sh builds
 #
 # Packages are installed with apt-get, as root or through sudo. What must not
 # touch this machine (the kernel to test, its headers, programs of a newer
@@ -24,6 +25,7 @@
 #   kernels/SUITE/build      what the module is built against
 #   kernels/SUITE/release    its name, as uname -r says it
 #   linux-source/            kselftest, checkpatch and the memory model
+#   linux-tree/              all of the same source
 #   virtme-ng/, herd/        programs this machine's suite does not have
 #   programs/                programs whose packages would start a daemon here
 set -eu
@@ -57,6 +59,8 @@ deb_packages="debhelper dh-dkms dpkg-dev libncurses-dev lintian mmdebstrap"
 cross_packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm file"
 
 fuzz_packages="clang libclang-rt-dev python3"
+
+tree_packages="rsync cpio"
 
 die() { echo "deps: $*" >&2; exit 1; }
 
@@ -219,16 +223,28 @@ get_kernel() {
 
 # ---- files of the kernel's source that no other package has ----
 
-get_source() {
+# unpack_source FOLDER [OPTION OF tar...]
+unpack_source() {
+	new=$1
+	shift
 	suite=own
 	apt-cache show "$source_package" >/dev/null 2>&1 || suite=$source_suite
-	echo "  $source_package: kselftest, checkpatch and the memory model"
-	new=$cache/.linux-source
 	rm -rf "$new" "$new.deb"
 	mkdir -p "$new"
 	fetch "$suite" "$new.deb" "$source_package"
-	tar -xJf "$new.deb/usr/src/$source_package.tar.xz" -C "$new" --strip-components=1 \
-		--wildcards \
+	tar -xJf "$new.deb/usr/src/$source_package.tar.xz" -C "$new" --strip-components=1 "$@"
+	rm -rf "$new.deb"
+}
+
+get_tree() {
+	echo "  $source_package, to build kernels from"
+	unpack_source "$cache/.linux-tree"
+	finish "$cache/.linux-tree" "$cache/linux-tree"
+}
+
+get_source() {
+	echo "  $source_package: kselftest, checkpatch and the memory model"
+	unpack_source "$cache/.linux-source" --wildcards \
 		'*/scripts/checkpatch.pl' '*/scripts/spelling.txt' \
 		'*/scripts/const_structs.checkpatch' '*/tools/memory-model' \
 		'*/tools/testing/selftests/lib.mk' \
@@ -239,8 +255,7 @@ get_source() {
 		'*/tools/testing/selftests/net/lib.sh' \
 		'*/tools/scripts' '*/tools/build/Build.include' \
 		'*/tools/include/uapi' '*/COPYING' '*/LICENSES'
-	rm -rf "$new.deb"
-	finish "$new" "$cache/linux-source"
+	finish "$cache/.linux-source" "$cache/linux-source"
 }
 
 # ---- programs of newer suites ----
@@ -315,8 +330,9 @@ main() {
 	deb)   packages="$build_packages $deb_packages" ;;
 	cross) packages="$build_packages $cross_packages" ;;
 	fuzz)  packages="$build_packages $fuzz_packages" ;;
+	debug) packages="$build_packages $vm_packages $test_packages $tree_packages" ;;
 	pictures) packages="$build_packages chromium fonts-dejavu-core python3 xz-utils" ;;
-	*)     die "usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross|pictures]" ;;
+	*)     die "usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross|debug|pictures]" ;;
 	esac
 	[ "${DEPS:-}" != skip ] || return 0
 	command -v apt-get >/dev/null ||
@@ -336,28 +352,30 @@ main() {
 	   apt-cache show "$headers" >/dev/null 2>&1; then
 		missing="$missing $headers"
 	fi
-	kernels='' source='' virtme='' herd='' programs=''
-	if [ "$group" = demo ] || [ "$group" = check ]; then
+	kernels='' source='' tree='' virtme='' herd='' programs=''
+	if [ "$group" = demo ] || [ "$group" = check ] || [ "$group" = debug ]; then
 		kernels=$(each_kernel | while read -r suite package; do
 			! kernel_missing "$suite" "$package" || echo "$suite $package"
 		done)
 		[ -d "$cache/virtme-ng" ] || own_virtme || virtme=1
 	fi
-	if [ "$group" = check ]; then
+	[ "$group" != debug ] || [ -d "$cache/linux-tree" ] || tree=1
+	if [ "$group" = check ] || [ "$group" = debug ]; then
 		[ -d "$cache/linux-source" ] || source=1
 		[ -d "$cache/herd" ] || herd=1
 		[ -d "$cache/programs" ] || programs=1
 	fi
-	[ -n "$missing$kernels$source$virtme$herd$programs" ] || return 0
+	[ -n "$missing$kernels$source$tree$virtme$herd$programs" ] || return 0
 
 	echo "tcptrail needs for \"make $group\" (to skip this: DEPS=skip):"
 	[ -z "$missing" ] || echo "  installed with apt-get: $missing" | fmt -w 78
-	[ -z "$kernels$source$virtme$herd$programs" ] ||
+	[ -z "$kernels$source$tree$virtme$herd$programs" ] ||
 		echo "  downloaded and unpacked in $cache, not installed:"
 	[ -z "$kernels" ] || echo "$kernels" | while read -r suite package; do
 		echo "    $package of suite \"$suite\" and its headers (85 MB)"
 	done
 	[ -z "$source" ] || echo "    $source_package (150 MB, of which 5 MB are kept)"
+	[ -z "$tree" ] || echo "    $source_package, all of it (150 MB, 1.5 GB unpacked)"
 	[ -z "$virtme" ] || echo "    virtme-ng $min_virtme or later"
 	[ -z "$herd" ] || echo "    herdtools7 of Debian $herd_suite (45 MB, of which 20 MB are kept)"
 	[ -z "$programs" ] || echo "    nginx and prometheus (20 MB, of which nginx and promtool are kept)"
@@ -369,6 +387,7 @@ main() {
 		get_kernel "$suite" "$package"
 	done
 	[ -z "$source" ] || get_source
+	[ -z "$tree" ] || get_tree
 	[ -z "$herd" ] || (get_herd) ||
 		echo "  herdtools7 cannot be had: tests of the memory model will be skipped"
 	[ -z "$programs" ] || get_programs

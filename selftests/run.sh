@@ -41,8 +41,22 @@ run() {
 	fi
 }
 
+# A kernel that finds leaks: what there was before does not count.
+kmemleak=/sys/kernel/debug/kmemleak
+[ ! -e $kmemleak ] || echo clear > $kmemleak
+# One that finds data races, once it is told to.
+[ ! -e /sys/kernel/debug/kcsan ] || echo on > /sys/kernel/debug/kcsan
+
+# Only the second scan reports: what has just been allocated is too young.
+leaks() {
+	echo scan > $kmemleak && echo scan > $kmemleak || return
+	cat $kmemleak
+	[ -z "$(cat $kmemleak)" ]
+}
+
 for test in "$@"; do
 	run "$test"
 done
+[ ! -e $kmemleak ] || run_test kmemleak leaks
 echo "# complete" >> "$results/results.tap"
 ! grep -q '^not ok' "$results/results.tap"

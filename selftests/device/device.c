@@ -437,4 +437,4 @@ TEST_F(device, shared_cursor)
 	EXPECT_EQ(tt_last(self->rd), tt_delivered(self->rd));
 }
 
-TEST_HARNESS_MAIN
+TT_HARNESS_MAIN

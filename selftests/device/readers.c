@@ -148,7 +148,7 @@ static bool is_over(struct tt_reader *rd, const int *over)
 static void read_it(int who, struct notes *notes, const int *over)
 {
 	struct tt_reader *rd = tt_open(O_NONBLOCK);
-	uint64_t end_ns = tt_now_ns() + PATIENCE_NS;
+	uint64_t end_ns = tt_now_ns() + PATIENCE_NS * tt_patience();
 	union tt_record rec;
 	int ret;
 
@@ -323,4 +323,4 @@ TEST_F_TIMEOUT(readers, none_disturbs_another, 90)
 	EXPECT_EQ(2 * CPUS * TOTAL + CPUS, notes[FAST]->nends);
 }
 
-TEST_HARNESS_MAIN
+TT_HARNESS_MAIN

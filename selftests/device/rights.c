@@ -298,4 +298,4 @@ TEST_F(rights, passed_on)
 	tt_close(rd);
 }
 
-TEST_HARNESS_MAIN
+TT_HARNESS_MAIN

@@ -273,4 +273,4 @@ TEST_F(stream, second_connection)
 	EXPECT_STREQ("", tt_trail_differs(&self->log, &second->trail));
 }
 
-TEST_HARNESS_MAIN
+TT_HARNESS_MAIN

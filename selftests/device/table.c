@@ -358,4 +358,4 @@ TEST(load_fails_cleanly)
 	TH_LOG("without it: %d", ret);
 }
 
-TEST_HARNESS_MAIN
+TT_HARNESS_MAIN

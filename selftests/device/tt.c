@@ -268,9 +268,16 @@ uint64_t tt_now_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+unsigned int tt_patience(void)
+{
+	const char *times = getenv("TT_PATIENCE");
+
+	return times ? atoi(times) : 1;
+}
+
 bool tt_wait_for(bool (*done)(void *arg), void *arg, int ms)
 {
-	uint64_t end = tt_now_ns() + ms * 1000000ULL;
+	uint64_t end = tt_now_ns() + ms * 1000000ULL * tt_patience();
 	bool ret;
 
 	while (!(ret = done(arg)) && tt_now_ns() < end)

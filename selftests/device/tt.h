@@ -70,7 +70,12 @@ int tt_pin(int cpu);
 /* ---- time ---- */
 
 uint64_t tt_now_ns(void);
-/* Wait until @done(@arg), at most @ms. What @done() said last. */
+/*
+ * How much longer than usual a test may wait: TT_PATIENCE, for kernels that
+ * check themselves. 1: not longer.
+ */
+unsigned int tt_patience(void);
+/* Wait until @done(@arg), at most @ms of patience. What @done() said last. */
 bool tt_wait_for(bool (*done)(void *arg), void *arg, int ms);
 /* Wait until a process sleeps in the kernel. False: it did not, or is gone. */
 bool tt_wait_asleep(pid_t pid);
@@ -90,6 +95,19 @@ struct tt_memory {
 void tt_measure(struct tt_memory *m);
 /* Does any line of this file hold this text? */
 bool tt_exists_in(const char *path, const char *text);
+
+/* main() of a test with kselftest_harness.h: TEST_HARNESS_MAIN with patience. */
+#define TT_HARNESS_MAIN							\
+int main(int argc, char **argv)						\
+{									\
+	struct __fixture_metadata *f;					\
+	struct __test_metadata *t;					\
+									\
+	for (f = __fixture_list; f; f = f->next)			\
+		for (t = f->tests; t; t = t->next)			\
+			t->timeout *= tt_patience();			\
+	return test_harness_run(argc, argv);				\
+}
 
 /* ---- reading ---- */
 

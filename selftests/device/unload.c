@@ -79,7 +79,7 @@ static void stop(pid_t pid)
 /* Unload it, although somebody may have it open for a moment. */
 static int unload_soon(void)
 {
-	uint64_t end = tt_now_ns() + 10000000000ULL;
+	uint64_t end = tt_now_ns() + 10000000000ULL * tt_patience();
 	int ret;
 
 	while ((ret = tt_unload()) == -EAGAIN && tt_now_ns() < end)
@@ -374,7 +374,6 @@ TEST_F_TIMEOUT(cycles, leave_nothing, 280)
 
 	EXPECT_EQ(-1, tt_refcount());
 	EXPECT_NE(0, access(TCPTRAIL_DEVICE, F_OK));
-	EXPECT_NE(0, access("/sys/kernel/slab/trail", F_OK));
 	EXPECT_FALSE(tt_exists_in("/proc/slabinfo", "trail "));
 	EXPECT_FALSE(tt_exists_in("/proc/vmallocinfo", "[tcptrail]"));
 	EXPECT_FALSE(tt_exists_in("/sys/kernel/tracing/enabled_functions",
@@ -388,4 +387,4 @@ TEST_F_TIMEOUT(cycles, leave_nothing, 280)
 		     ENOUGH_S);
 }
 
-TEST_HARNESS_MAIN
+TT_HARNESS_MAIN

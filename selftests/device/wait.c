@@ -15,7 +15,7 @@
 #include "kselftest_harness.h"
 #include "tt.h"
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS (5000 * (int)tt_patience())
 #define IN (POLLIN | POLLRDNORM)
 
 FIXTURE(wait)
@@ -364,4 +364,4 @@ TEST_F(wait, killed)
 	EXPECT_LT(0, read(self->rd->fd, buf, sizeof(buf)));
 }
 
-TEST_HARNESS_MAIN
+TT_HARNESS_MAIN

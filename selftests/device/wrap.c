@@ -228,4 +228,4 @@ TEST_F_TIMEOUT(wrap, exact_loss, 60)
 	       (unsigned long long)tt_lost(self->slow));
 }
 
-TEST_HARNESS_MAIN
+TT_HARNESS_MAIN

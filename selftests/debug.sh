@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs the tests on kernels that look for mistakes; "make check-debug" calls it.
+#
+# usage: selftests/debug.sh [debug] [kcsan]
+#   debug   every test, on a kernel with KASAN, lockdep, kmemleak and more
+#   kcsan   those with two CPUs, and some torture, on a kernel with KCSAN
+#
+# The kernels are built if they are not there yet, see scripts/debug-kernel.sh.
+#
+# The last line of the output is "N passed, N failed, N skipped". Everything
+# that was said is kept in build/results-debug.
+set -u
+
+cd "$(dirname "$0")/.." || exit 1
+. selftests/env.sh
+. selftests/tap.sh
+. selftests/boot.sh
+all=$top/build/results-debug
+
+# These kernels take about ten times as long.
+common=(--timeout 3600)
+
+machines_debug() {
+	# shellcheck disable=SC2046 # lists of words
+	boot icount --icount --mem 3G --kernel debug "${common[@]}" -- \
+		TT_PATIENCE=10 $(list_tests icount)
+	# shellcheck disable=SC2046
+	boot smp --smp 2 --mem 3G --kernel debug "${common[@]}" -- \
+		TT_PATIENCE=10 $(list_tests smp)
+}
+
+machines_kcsan() {
+	# shellcheck disable=SC2046 # a list of words
+	boot kcsan --smp 2 --kernel kcsan "${common[@]}" -- \
+		TT_PATIENCE=10 TORTURE_PERCENT=2 $(list_tests smp) \
+		torture/signals torture/small
+}
+
+[ $# -gt 0 ] || set -- debug kcsan
+rm -rf "$all"
+scripts/debug-kernel.sh "$@" || exit 1
+for kernel; do
+	results=$all/build-$kernel
+	start_results
+	run_test "build-$kernel" build_for "$kernel" | label build
+	grep -q '^not ok' "$results/results.tap" || "machines_$kernel"
+done
+sum_up
