@@ -7,10 +7,10 @@
 #   debug   KASAN, lockdep, kmemleak, UBSAN, fault injection
 #   kcsan   KCSAN: data races
 #
-# A kernel is tinyconfig, selftests/vm/kconfig/base.config and NAME.config. It
-# is built when it is not there yet, or when its configuration, its source or
-# the compiler has changed: ten to fifteen minutes on two processors. Run
-# scripts/deps.sh debug before, which gets the source.
+# A kernel is tinyconfig, base.config and NAME.config of selftests/vm/kconfig, and
+# for "debug" scenarios.config. It is built when it is not there yet, or when its
+# configuration, its source or the compiler has changed: ten to fifteen minutes
+# on two processors. Run scripts/deps.sh debug before, which gets the source.
 #
 # Nothing is installed. In the cache folder:
 #   linux-tree/      the source
@@ -32,16 +32,22 @@ usage() {
 	exit 2
 }
 
+fragments_of() {
+	echo "$fragments/base.config"
+	[ "$1" = kcsan ] || echo "$fragments/scenarios.config"
+	echo "$fragments/$1.config"
+}
+
 # What the result depends on, in one line.
 stamp_of() {
 	printf '%s gcc-%s %s\n' "$(make -s -C "$source" kernelversion)" \
 		"$(gcc -dumpfullversion)" \
-		"$(cat "$fragments/base.config" "$fragments/$1.config" | sha256sum | cut -c 1-16)"
+		"$(fragments_of "$1" | xargs cat | sha256sum | cut -c 1-16)"
 }
 
 # An option that another one rules out is dropped without a word.
 check_config() {
-	lost=$(cat "$fragments/base.config" "$fragments/$1.config" | grep '^CONFIG_' |
+	lost=$(fragments_of "$1" | xargs cat | grep '^CONFIG_' |
 		while IFS= read -r line; do
 			want=$line
 			case $line in
@@ -59,8 +65,8 @@ $lost"
 
 configure() {
 	make -s -C "$source" O="$objects" tinyconfig
-	(cd "$source" && scripts/kconfig/merge_config.sh -m -O "$objects" \
-		"$objects/.config" "$fragments/base.config" "$fragments/$1.config")
+	(cd "$source" && fragments_of "$1" |
+		xargs scripts/kconfig/merge_config.sh -m -O "$objects" "$objects/.config")
 	make -s -C "$source" O="$objects" olddefconfig
 }
 

@@ -22,20 +22,26 @@ all=$top/build/results-debug
 # These kernels take about ten times as long.
 common=(--timeout 3600)
 
+# Of the torture, as much as costs minutes; "make torture" does the rest.
+short=(TT_PATIENCE=10 TORTURE_PERCENT=2)
+
 machines_debug() {
 	# shellcheck disable=SC2046 # lists of words
-	boot icount --icount --mem 3G --kernel debug "${common[@]}" -- \
-		TT_PATIENCE=10 $(list_tests icount)
-	# shellcheck disable=SC2046
 	boot smp --smp 2 --mem 3G --kernel debug "${common[@]}" -- \
-		TT_PATIENCE=10 $(list_tests smp)
+		"${short[@]}" $(list_tests smp) \
+		torture/failslab torture/small torture/netns torture/signals \
+		torture/hotplug torture/memory
+	boot turns --icount --smp 2 --mem 3G --kernel debug "${common[@]}" -- \
+		"${short[@]}" torture/cycles
+	# shellcheck disable=SC2046
+	boot icount --icount --mem 3G --kernel debug "${common[@]}" -- \
+		"${short[@]}" $(list_tests icount)
 }
 
 machines_kcsan() {
 	# shellcheck disable=SC2046 # a list of words
 	boot kcsan --smp 2 --kernel kcsan "${common[@]}" -- \
-		TT_PATIENCE=10 TORTURE_PERCENT=2 $(list_tests smp) \
-		torture/signals torture/small
+		"${short[@]}" $(list_tests smp) torture/signals torture/small
 }
 
 [ $# -gt 0 ] || set -- debug kcsan
