@@ -81,6 +81,18 @@ static void sock_zero_sequence(struct tcptrail_step *rec)
 	rec->unsent = 0;
 }
 
+/* The id of its cgroup v2; 0 in a kernel where sockets have none. */
+static u64 sock_cgroup(const struct sock *sk)
+{
+#ifdef CONFIG_SOCK_CGROUP_DATA
+	/* Only reads, although it does not say so. */
+	return cgroup_id(sock_cgroup_ptr((struct sock_cgroup_data *)
+					 &sk->sk_cgrp_data));
+#else
+	return 0;
+#endif
+}
+
 /**
  * sock_fill_numbers - the numbers of a full socket
  * @rec: the record
@@ -93,12 +105,9 @@ static __always_inline void sock_fill_numbers(struct tcptrail_step *rec,
 					      const struct trail *t, int new)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
-	struct sock_cgroup_data *skcd;
 
 	rec->inode = compat_sock_inode(sk);
-	/* Only reads, although it does not say so. */
-	skcd = (struct sock_cgroup_data *)&sk->sk_cgrp_data;
-	rec->cgroup = cgroup_id(sock_cgroup_ptr(skcd));
+	rec->cgroup = sock_cgroup(sk);
 	rec->uid = __kuid_val(READ_ONCE(sk->sk_uid));
 	rec->mark = READ_ONCE(sk->sk_mark);
 	if (new == TCP_SYN_SENT || new == TCP_LISTEN ||
