@@ -105,6 +105,16 @@ static bool is_state(unsigned int state)
 	return state >= TCPTRAIL_ESTABLISHED && state <= TCPTRAIL_NEW_SYN_RECV;
 }
 
+/* accept() changes no state, nor does close() after shutdown(). */
+static bool may_stay(unsigned int state, unsigned int cause)
+{
+	if (cause == TCPTRAIL_C_ACCEPT)
+		return true;
+	return (cause == TCPTRAIL_C_CLOSE || cause == TCPTRAIL_C_EXIT) &&
+	       (state == TCPTRAIL_FIN_WAIT1 || state == TCPTRAIL_FIN_WAIT2 ||
+		state == TCPTRAIL_CLOSING || state == TCPTRAIL_LAST_ACK);
+}
+
 static const char *check_step(const struct tcptrail_step *step)
 {
 	bool event = step->hdr.type == TCPTRAIL_EVENT;
@@ -122,7 +132,7 @@ static const char *check_step(const struct tcptrail_step *step)
 	    step->cause <= TCPTRAIL_C_TW_RESTART)
 		return "a step with the cause of an event";
 	if (!event && step->old_state == step->new_state &&
-	    step->cause != TCPTRAIL_C_ACCEPT)
+	    !may_stay(step->old_state, step->cause))
 		return "a step that goes nowhere";
 	if (!event && (step->step == TCPTRAIL_NO_STEP) !=
 		      !step->conn.birth_ns)

@@ -246,7 +246,8 @@ struct tcptrail_conn {
  * @conn: the connection
  * @step: number of this step, from 0; TCPTRAIL_NO_STEP in an EVENT
  * @old_state: state before
- * @new_state: state after; the same as @old_state in an EVENT and for accept()
+ * @new_state: state after; the same as @old_state in an EVENT, for accept(),
+ *	and for close() after shutdown()
  * @cause: TCPTRAIL_C_*
  * @reason: enum sk_rst_reason for RST_OUT, else 0
  * @count: how often so far, for SYNACK_RTX and TW_RESTART
