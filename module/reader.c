@@ -15,6 +15,7 @@
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
+#include "poison.h"
 #include "reader.h"
 #include "ring_cpu.h"
 
@@ -160,6 +161,7 @@ static int reader_fill_trails(struct reader *rd)
 		unsigned int n;
 
 		cond_resched();
+		poison(rd->trails, rd->room * sizeof(*rd->trails));
 		n = trail_copy_bucket(rd->bucket, rd->trails, rd->room);
 		if (n > rd->room) {
 			struct tcptrail_trail *more;
@@ -275,8 +277,10 @@ ssize_t reader_copy(struct reader *rd, char __user *buf, size_t len)
 	size_t done = 0;
 
 	while (len - done >= sizeof(rec)) {
-		int ret = reader_next(rd, &rec);
+		int ret;
 
+		poison(&rec, sizeof(rec));
+		ret = reader_next(rd, &rec);
 		if (ret <= 0)
 			return done ?: ret;
 		if (rd->redact)

@@ -5,6 +5,7 @@
 
 #include <linux/percpu.h>
 
+#include "poison.h"
 #include "ring.h"
 #include "tcptrail.h"
 
@@ -25,7 +26,14 @@ void ring_wake(void);
  */
 static __always_inline struct tcptrail_hdr *ring_record(void)
 {
-	return (struct tcptrail_hdr *)ring_begin(this_cpu_ptr(&cpu_ring));
+	u64 *word = ring_begin(this_cpu_ptr(&cpu_ring));
+	struct tcptrail_hdr *hdr = (struct tcptrail_hdr *)word;
+
+	poison(&hdr->size, offsetof(struct tcptrail_hdr, cpu) -
+			   offsetof(struct tcptrail_hdr, size));
+	poison(&hdr->ts_ns, sizeof(struct ring_slot) -
+			    offsetof(struct tcptrail_hdr, ts_ns));
+	return hdr;
 }
 
 /**

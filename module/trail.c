@@ -8,6 +8,7 @@
 #include <linux/sock_diag.h>
 #include <linux/timekeeping.h>
 
+#include "poison.h"
 #include "step.h"
 
 /* On average so many trails in a bucket when the table is full. */
@@ -106,6 +107,7 @@ static struct trail *trail_alloc(u8 object)
 			return NULL;
 		}
 	}
+	poison(t, sizeof(*t));
 	memset(t, 0, sizeof(*t));
 	t->objects = object;
 	if (object == TCPTRAIL_O_FULL)
@@ -119,6 +121,7 @@ static void trail_free(struct trail *t)
 {
 	struct trail_spare *spare = this_cpu_ptr(&trail_spare);
 
+	poison(t, sizeof(*t));
 	if (spare->count < TRAIL_SPARE) {
 		t->next = spare->first;
 		spare->first = t;
