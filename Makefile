@@ -8,6 +8,7 @@
 # make demo       see it work in a virtual machine; nothing is installed here
 # make check      every test; make check-native: those without a machine
 # make check-kernels   the tests on other kernels (KERNELS="NAME...")
+# make check-poison    is every byte of every record filled
 # make fuzz            random input for the tool, guided by coverage
 # make check-packages  install, upgrade and remove the packages, in a chroot
 # make check-debug     every test on kernels that look for mistakes
@@ -131,7 +132,18 @@ check-kernels:
 	$(Q)scripts/deps.sh cross
 	$(Q)selftests/kernels.sh $(KERNELS)
 
-# FUZZ_SECONDS for each target, see tools/tests/fuzz/fuzz.sh; FUZZ_CALLS
+# Modules that fill memory before they use it, for selftests/poison.sh.
+check-poison:
+	$(Q)scripts/deps.sh check
+	$(Q)$(MAKE) tool
+	$(Q)for byte in 0xf1 0xf7; do \
+		$(MAKE) module $(cached) out=$(CURDIR)/build/poison-$$byte \
+			TCPTRAIL_POISON=$$byte || exit 1; done
+	$(Q)$(MAKE) -C selftests
+	$(Q)selftests/vm/vm.sh --icount --timeout 1800 --out build/results/poison -- \
+		selftests/run.sh build/results/poison poison.sh
+
+# FUZZ_SECONDS for each target, see tools/tests/fuzz/fuzz.sh
 fuzz:
 	$(Q)scripts/deps.sh fuzz
 	$(Q)tools/tests/fuzz/fuzz.sh build/tools
@@ -171,5 +183,5 @@ clean:
 	$(Q)rm -rf build
 
 .PHONY: all module tool load unload install uninstall demo check check-native \
-	check-kernels check-packages check-pictures check-debug torture check-defects \
+	check-kernels check-poison check-packages check-pictures check-debug torture check-defects \
 	deb dist fuzz bench doc-pictures clean

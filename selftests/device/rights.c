@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -261,6 +262,82 @@ TEST_F(rights, pid_namespace)
 	if (!pid)
 		_exit(become_nobody() ? BROKEN : try_read());
 	EXPECT_EQ(EPERM, exit_of(pid));
+}
+
+/* As most containers are: root of the host, without this capability, a node of
+ * its own, processes and network of its own.
+ */
+static int read_in_container(void)
+{
+	struct stat st;
+
+	if (stat(TCPTRAIL_DEVICE, &st) || unshare(CLONE_NEWNS | CLONE_NEWNET) ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/dev", "tmpfs", 0, NULL) ||
+	    mknod(TCPTRAIL_DEVICE, S_IFCHR | 0666, st.st_rdev) ||
+	    drop_cap(CAP_NET_ADMIN))
+		return BROKEN;
+	return try_read();
+}
+
+TEST_F(rights, container_with_its_own_node)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, unshare(CLONE_NEWPID));
+	pid = fork();
+	if (!pid)
+		_exit(read_in_container());
+	EXPECT_EQ(EPERM, exit_of(pid));
+}
+
+/* Nobody makes a user namespace, and is root there with every capability. */
+TEST_F(rights, unprivileged_container)
+{
+	int to_child[2], to_parent[2], status = BROKEN;
+	char byte = 0, path[64];
+	pid_t pid;
+
+	ASSERT_EQ(0, let_everybody_in());
+	ASSERT_EQ(0, pipe(to_child) | pipe(to_parent));
+	pid = fork();
+	if (!pid) {
+		if (become_nobody() || prctl(PR_SET_DUMPABLE, 1) ||
+		    unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) ||
+		    write(to_parent[1], &byte, 1) != 1 ||
+		    read(to_child[0], &byte, 1) != 1 || setuid(0))
+			_exit(BROKEN);
+		_exit(try_read());
+	}
+	/* Its map is written from outside, as newuidmap(1) does. */
+	ASSERT_EQ(1, read(to_parent[0], &byte, 1));
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	EXPECT_EQ(0, write_to(path, "0 65534 1"));
+	EXPECT_EQ(1, write(to_child[1], &byte, 1));
+	status = exit_of(pid);
+	EXPECT_EQ(EPERM, status);
+}
+
+#define GROUP 4242
+
+/* The administrator lets one group in: its members, and nobody else. */
+TEST_F(rights, group)
+{
+	gid_t groups[] = { GROUP };
+	pid_t pid;
+
+	ASSERT_EQ(0, let_everybody_in());
+	ASSERT_EQ(0, chown(TCPTRAIL_DEVICE, 0, GROUP));
+	ASSERT_EQ(0, chmod(TCPTRAIL_DEVICE, 0640));
+	pid = fork();
+	if (!pid)
+		_exit(setgroups(1, groups) || setresgid(NOBODY, NOBODY, NOBODY) ||
+		      setresuid(NOBODY, NOBODY, NOBODY) ? BROKEN : try_read());
+	EXPECT_EQ(REDACTED, exit_of(pid));
+	pid = fork();
+	if (!pid)
+		_exit(become_nobody() ? BROKEN : try_read());
+	EXPECT_EQ(EACCES, exit_of(pid));
 }
 
 /* With the capability in the initial user namespace it is no matter where. */

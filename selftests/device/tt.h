@@ -145,6 +145,13 @@ struct tt_reader {
 	char wrong[200];	/* the first breach of the contract, or "" */
 };
 
+/* Is this record well formed? NULL, or what is wrong. */
+const char *tt_check(const union tt_record *rec);
+/*
+ * Does a field of it hold nothing but this byte, from a module that was built
+ * with TCPTRAIL_POISON=byte and so fills memory before it is used? NULL: no.
+ */
+const char *tt_poisoned(const union tt_record *rec, unsigned int byte);
 /* Open the device, @flags beside O_RDONLY. NULL: errno. */
 struct tt_reader *tt_open(int flags);
 /* Wrap a file that is open already. */

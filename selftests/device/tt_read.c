@@ -191,7 +191,7 @@ static const char *check_trail(const struct tcptrail_trail *trail)
 	return check_numbers(&trail->conn, trail->iss, trail->irs);
 }
 
-static const char *check_record(const union tt_record *rec)
+const char *tt_check(const union tt_record *rec)
 {
 	const struct tcptrail_hdr *hdr = &rec->hdr;
 	const char *why;
@@ -369,7 +369,7 @@ int tt_next(struct tt_reader *rd, union tt_record *rec)
 	}
 	memcpy(rec, rd->buf + rd->at, size);
 	rd->at += size;
-	complain(rd, rec, check_record(rec));
+	complain(rd, rec, tt_check(rec));
 	complain(rd, rec, follow(rd, rec));
 	return 1;
 }

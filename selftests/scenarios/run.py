@@ -312,11 +312,22 @@ class Run:
                 self.say("%s: %s" % (task, self.loop.failed[task]))
         return data
 
+    def keep_records(self):
+        """All records, for another test to look at; the tool need not be good."""
+        keep = os.environ.get("TCPTRAIL_KEEP")
+        if keep:
+            with open("/dev/tcptrail", "rb", buffering=0) as device, open(keep, "wb") as f:
+                os.set_blocking(device.fileno(), False)
+                f.write((4).to_bytes(4, "little"))  # as a head that is empty
+                while chunk := device.read(1 << 16):
+                    f.write(chunk)
+
     def clean_up(self):
         self.topo.stop_capture()
         self.loop.reap()
         shutil.rmtree(self.tmp, ignore_errors=True)
         if self.opt.module:
+            self.keep_records()
             subprocess.run(["rmmod", "tcptrail"], timeout=SLOW, check=False)
 
 

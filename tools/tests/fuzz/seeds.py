@@ -71,6 +71,13 @@ def netlink(data):
     return seen
 
 
+def with_attribute(message, kind, payload):
+    """Of inet_diag: 21 is the cgroup, 19 the ULP, in which 3 is MPTCP."""
+    attribute = struct.pack("<HH", 4 + len(payload), kind) + payload
+    message += attribute + bytes(-len(attribute) % 4)
+    return struct.pack("<I", len(message)) + message[4:]
+
+
 def machine(switches, messages, recording, texts):
     return (struct.pack("<BH", switches, len(messages)) + messages +
             struct.pack("<H", len(recording)) + recording + b"\0".join(texts))
@@ -90,6 +97,11 @@ for number, (state, messages) in enumerate(sorted(by_state.items())):
         put("machine", f"state-{state}-{more}",
             machine((number + more) % 4, message, b"",
                     [STAT, CGROUPS[more], b"socket:[%d]" % inode, b"32768\t60999"]))
+    for kind, payload in ((21, bytes(8)), (21, bytes(4)), (19, struct.pack("<HH", 4, 3)),
+                          (19, struct.pack("<HHB", 60, 3, 0)), (2, bytes(3)), (15, b"")):
+        put("machine", f"attribute-{state}-{kind}-{len(payload)}",
+            machine(0, with_attribute(messages[0], kind, payload), b"",
+                    [STAT, CGROUPS[0], b"", b"1"]))
 every = b"".join(m for messages in by_state.values() for m in messages)
 for switches in (0, 1, 3, 8):
     put("machine", f"every-{switches}",
