@@ -15,6 +15,8 @@
 # make torture         loads, unloads, faults, hotplug ... (KERNELS="own debug")
 # make check-defects   seed ten defects; every one must be caught
 # make bench           what it costs, beside other tools
+# make differential    random connections against an independent model
+#                      (CONNECTIONS=100000 SEED=1)
 # make doc-pictures    the pictures of Documentation/tcp.rst
 # make check-pictures  the pages of export in a browser (installs chromium)
 # make clean
@@ -171,6 +173,13 @@ bench:
 	$(Q)scripts/deps.sh check
 	$(Q)bench/run.sh
 
+differential:
+	$(Q)scripts/deps.sh check
+	$(Q)$(MAKE) tool
+	$(Q)$(MAKE) module $(cached)
+	$(Q)$(MAKE) -s -C selftests
+	$(Q)selftests/differential/run.sh $(or $(CONNECTIONS),100000) $(or $(SEED),1)
+
 doc-pictures: tool
 	$(Q)scripts/doc-pictures.sh
 
@@ -184,4 +193,4 @@ clean:
 
 .PHONY: all module tool load unload install uninstall demo check check-native \
 	check-kernels check-poison check-packages check-pictures check-debug torture check-defects \
-	deb dist fuzz bench doc-pictures clean
+	deb dist differential fuzz bench doc-pictures clean

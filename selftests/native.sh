@@ -88,6 +88,18 @@ judge() {
 	selftests/scenarios/run.py --selfcheck
 }
 
+# The model of the differential run agrees with a recorded round, and the
+# comparison finds what is wrong in it.
+diff_model() {
+	rm -rf "$scratch/differential"
+	mkdir -p "$scratch/differential"
+	tar -xJf selftests/differential/round.tar.xz -C "$scratch/differential" &&
+	selftests/differential/compare.py --tool "$scratch/tool/tcptrail" \
+		"$scratch/differential/round-0" &&
+	selftests/differential/bend.py --tool "$scratch/tool/tcptrail" \
+		"$scratch/differential/round-0"
+}
+
 versions() {
 	! grep -rnE 'LINUX_VERSION_CODE|KERNEL_VERSION\(' module tools selftests \
 		--include='*.[ch]' --exclude=compat.h
@@ -143,7 +155,7 @@ dist() {
 }
 
 mkdir -p "$scratch"
-for test in module sparse checkpatch abi_header tool tool_tests ring judge versions \
+for test in module sparse checkpatch abi_header tool tool_tests ring judge diff_model versions \
 	    no_sleep shell licences version dist; do
 	run_test $test $test
 done
