@@ -142,8 +142,8 @@ check-poison:
 		$(MAKE) module $(cached) out=$(CURDIR)/build/poison-$$byte \
 			TCPTRAIL_POISON=$$byte || exit 1; done
 	$(Q)$(MAKE) -C selftests
-	$(Q)selftests/vm/vm.sh --icount --timeout 1800 --out build/results/poison -- \
-		selftests/run.sh build/results/poison poison.sh
+	$(Q)selftests/vm/vm.sh --icount --timeout 1800 --out $(CURDIR)/build/results/poison -- \
+		selftests/run.sh $(CURDIR)/build/results/poison poison.sh
 
 # FUZZ_SECONDS for each target, see tools/tests/fuzz/fuzz.sh
 fuzz:

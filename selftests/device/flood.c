@@ -29,6 +29,7 @@
 #include "tt.h"
 
 #define PORT		8080
+#define PATIENCE	1200	/* seconds, for 100,000 of each */
 /* Of one trail at most, and of the table for every four of them. */
 #define TRAIL_BYTES	256
 #define BUCKET_BYTES	16
@@ -199,12 +200,13 @@ FIXTURE_TEARDOWN(flood)
 
 static int open_tun(void)
 {
+	int ret = system("modprobe -q tun");
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK), s;
 	struct sockaddr_in *addr = (struct sockaddr_in *)&ifr.ifr_addr;
 
 	strcpy(ifr.ifr_name, "tun0");
-	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
+	if (ret || fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
 		return -1;
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	addr->sin_family = AF_INET;
@@ -264,7 +266,7 @@ static int listen_any(void)
 	return fd;
 }
 
-TEST_F(flood, syns_from_nowhere)
+TEST_F_TIMEOUT(flood, syns_from_nowhere, PATIENCE)
 {
 	unsigned long syns = number("FLOOD_SYNS", 3000), i;
 	int listener, tun = open_tun();
@@ -325,7 +327,7 @@ static unsigned long time_waits(void)
 	return n;
 }
 
-TEST_F(flood, pile_of_time_waits)
+TEST_F_TIMEOUT(flood, pile_of_time_waits, PATIENCE)
 {
 	unsigned long n = number("FLOOD_CLOSED", 3000), i, there;
 	int listener = tt_listen(AF_INET, 64);
