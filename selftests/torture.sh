@@ -6,7 +6,7 @@
 # usage: selftests/torture.sh [--kernel NAME] [--percent N] [TEST...]
 #
 #   --kernel    as for vm.sh, or "debug" (default: own)
-#   --percent   so much of the full counts (default: 100)
+#   --percent   so much of the full counts (default: $TORTURE_PERCENT or 100)
 #   TEST        one of "make -s -C selftests list-torture" (default: all)
 #
 # SEED=N in the environment repeats the choices of a run that printed N.
@@ -24,7 +24,7 @@ cd "$(dirname "$0")/.." || exit 1
 . selftests/tap.sh
 . selftests/boot.sh
 
-kernel=own percent=100
+kernel=own percent=${TORTURE_PERCENT:-100}
 while [ $# -gt 0 ]; do
 	case $1 in
 	--kernel)  kernel=${2?}; shift 2 ;;

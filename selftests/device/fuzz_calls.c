@@ -374,8 +374,11 @@ static void op_fork(struct thread *t, struct file *f)
 			kill(getpid(), SIGKILL);
 		_exit(0);
 	}
-	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
-		wrong("fork: %s", strerror(errno));
+	if (pid < 0)
+		return wrong("fork: %s", strerror(errno));
+	while (waitpid(pid, NULL, 0) != pid)
+		if (errno != EINTR)
+			return wrong("waitpid: %s", strerror(errno));
 }
 
 static void op_open(struct thread *t, struct file *f)
