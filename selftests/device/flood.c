@@ -293,7 +293,10 @@ TEST_F_TIMEOUT(flood, syns_from_nowhere, PATIENCE)
 
 /* ---- TIME_WAITs ---- */
 
-/* The client closes first and so keeps it; another address for each 60,000. */
+/*
+ * The client closes first and so keeps it; an address for each 20,000, so that
+ * a free port is soon found.
+ */
 static int close_one(int listener, unsigned long i)
 {
 	struct sockaddr_in from = { .sin_family = AF_INET }, to;
@@ -302,7 +305,7 @@ static int close_one(int listener, unsigned long i)
 
 	getsockname(listener, (struct sockaddr *)&to, &len);
 	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + i / 60000);
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + i / 20000);
 	setsockopt(client, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	if (bind(client, (struct sockaddr *)&from, sizeof(from)) ||
 	    connect(client, (struct sockaddr *)&to, sizeof(to)))
