@@ -17,7 +17,7 @@
 # make bench           what it costs, beside other tools
 # make differential    random connections against an independent model
 #                      (CONNECTIONS=100000 SEED=1)
-# make doc-pictures    the pictures of Documentation/tcp.rst
+# make doc-pictures    the pictures of Documentation/tcp.rst (RECORD=1: of a new run)
 # make check-pictures  the pages of export in a browser (installs chromium)
 # make clean
 #
@@ -181,6 +181,8 @@ differential:
 	$(Q)selftests/differential/run.sh $(or $(CONNECTIONS),100000) $(or $(SEED),1)
 
 doc-pictures: tool
+	$(Q)[ "$(or $(RECORD),0)" = 0 ] || { scripts/deps.sh check && \
+		$(MAKE) module $(cached) && $(MAKE) -s -C selftests; }
 	$(Q)scripts/doc-pictures.sh
 
 check-pictures: tool

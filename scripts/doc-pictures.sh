@@ -5,14 +5,14 @@
 #
 # usage: scripts/doc-pictures.sh [FOLDER]     (default: Documentation/pictures)
 #
-#   RECORD=1   make the recording anew first, in a virtual machine; then the
-#              cookies in Documentation/pictures/list may have to follow
+#   RECORD=1   make the recording anew first, in a virtual machine
 set -eu
 
 cd "$(dirname "$0")/.."
 folder=${1:-Documentation/pictures}
 kept=tools/tests/pictures/scenarios
 tool=${TOOL:-build/tools/tcptrail}
+. tools/tests/pictures/cookie.sh
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -31,7 +31,7 @@ xz -dc $kept.rec.xz > "$tmp/recording"
 mkdir -p "$folder"
 sed 's/#.*//' Documentation/pictures/list | while read -r name what; do
 	[ -n "$name" ] || continue
-	# shellcheck disable=SC2086 # a list of words
-	TZ=UTC "$tool" export -q -i "$tmp/recording" --svg "$tmp/picture" $what
+	cookie=$(cookie_of $kept.names "$what")
+	TZ=UTC "$tool" export -q -i "$tmp/recording" --svg "$tmp/picture" "sk:$cookie"
 	cat "$tmp/picture" > "$folder/$name.svg"
 done

@@ -17,6 +17,7 @@ tool=$build/tcptrail
 chromium=${CHROMIUM:-$(command -v chromium)}
 cache=${TCPTRAIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tcptrail}
 mermaid=${MERMAID:-$cache/mermaid/node_modules/mermaid/dist/mermaid.min.js}
+. "$here/cookie.sh"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 n=0 failed=0
@@ -106,12 +107,22 @@ else
 	xz -dc "$here/scenarios.rec.xz" > "$tmp/scenarios.rec"
 	{
 		echo '<!DOCTYPE html><body><script src="file://'"$mermaid"'"></script>'
-		for of in "pair sk:3" "hostile sk:71" "hostile sk:72" "hostile sk:74" \
-			  "scenarios sk:36" "scenarios sk:39" "scenarios sk:95" "scenarios sk:140"; do
+		while read -r recording case; do
+			[ "$recording" != scenarios ] ||
+				case=$(cookie_of "$here/scenarios.names" "$case")
 			echo '<script type="text/plain" class="diagram">'
-			"$tool" export -q --mermaid - -i "$tmp/${of% *}.rec" "${of#* }"
+			"$tool" export -q --mermaid - -i "$tmp/$recording.rec" "sk:$case"
 			echo '</script>'
-		done
+		done <<-EOF
+			pair 3
+			hostile 71
+			hostile 72
+			hostile 74
+			scenarios c row 2 teardown ipv4 veth
+			scenarios c row 2 teardown ipv6 veth
+			scenarios c row 5 both-open ipv4 veth
+			scenarios s row 6 stale-syn ipv4 veth
+		EOF
 		cat <<'EOF'
 <script>
 (async () => {
