@@ -78,14 +78,15 @@ TEST_F_TIMEOUT(hotplug, rings_stay, TORTURE_TIMEOUT)
 	ASSERT_TRUE(storm_pause(self->t));
 	why = torture_compare();
 	EXPECT_EQ(NULL, why) { TH_LOG("%s", why); }
-	TH_LOG("%u times, %u connections, watchers got %llu and lost %llu", n,
-	       storm_made(self->t),
-	       (unsigned long long)self->t->watcher[0].records,
-	       (unsigned long long)self->t->watcher[1].lost);
 	why = storm_stop(self->t);
 	EXPECT_EQ(NULL, why) { TH_LOG("%s", why); }
 	why = watcher_stop(self->t);
 	EXPECT_EQ(NULL, why) { TH_LOG("%s", why); }
+	TH_LOG("%u times, %u connections", n, storm_made(self->t));
+	for (i = 0; i < 3; i++)
+		TH_LOG("watcher %u got %llu and lost %llu", i,
+		       (unsigned long long)self->t->watcher[i].records,
+		       (unsigned long long)self->t->watcher[i].lost);
 	why = torture_quiet();
 	EXPECT_EQ(NULL, why) { TH_LOG("%s", why); }
 	ASSERT_EQ(0, tt_info(fd, &after));

@@ -238,9 +238,12 @@ static pid_t child(unsigned int who, int cpu)
 
 void storm_start(struct torture *t, unsigned int nth, int cpu)
 {
-	t->storm[nth].pid = child(100 + nth, cpu);
-	if (!t->storm[nth].pid)
+	pid_t pid = child(100 + nth, cpu);
+
+	if (!pid)
 		storm_run(t, &t->storm[nth]);
+	/* By the parent alone: the memory is shared. */
+	t->storm[nth].pid = pid;
 }
 
 static bool all_paused(void *arg)
@@ -387,10 +390,13 @@ static void watch_again(struct torture *t, struct watcher *w)
 void watcher_start(struct torture *t, unsigned int nth, int kind, int cpu)
 {
 	struct watcher *w = &t->watcher[nth];
+	pid_t pid = child(200 + nth, cpu);
 
-	w->pid = child(200 + nth, cpu);
-	if (w->pid)
+	if (pid) {
+		/* By the parent alone: the memory is shared. */
+		w->pid = pid;
 		return;
+	}
 	if (kind == WATCH_AGAIN)
 		watch_again(t, w);
 	else
