@@ -73,8 +73,9 @@ class Sockets:
             return None
         gone.sort(key=lambda g: g[1])
         last = gone[-1]
-        ways = [g for g in gone if g[2] >= last[1]]
-        return Event(last[0], min(g[1] for g in ways), max(g[2] for g in ways), last[3],
+        # Whichever it was, the last of them had begun by then.
+        ways = [(g[0], last[1]) + g[2:] for g in gone if g[2] >= last[1]]
+        return Event(last[0], last[1], max(g[2] for g in ways), last[3],
                      calls[0].sid, 0, ways)
 
     def events(self, sid):
