@@ -123,7 +123,8 @@ EOF
 
 # shellcheck disable=SC2054 # commas are qemu's
 args=(
-	--kimg "$kernel_dir/vmlinuz" --mods auto --force-9p
+	# A kernel with 9p built in would do without, but needs a block layer then.
+	--kimg "$kernel_dir/vmlinuz" --mods auto --force-initramfs --force-9p
 	--cpus "$cpus" --memory "$memory"
 	--overlay-rwdir /tmp --overlay-rwdir /var --overlay-rwdir /etc
 	--script-sh "$prologue"
