@@ -29,13 +29,11 @@ machines_debug() {
 	# shellcheck disable=SC2046 # lists of words
 	boot smp --smp 2 --mem 3G --kernel debug "${common[@]}" -- \
 		"${short[@]}" $(list_tests smp) \
-		torture/failslab torture/small torture/netns torture/signals \
-		torture/hotplug torture/memory
-	boot turns --icount --smp 2 --mem 3G --kernel debug "${common[@]}" -- \
-		"${short[@]}" torture/cycles
+		torture/small torture/netns torture/signals torture/hotplug \
+		torture/memory torture/cycles
 	# shellcheck disable=SC2046
 	boot icount --icount --mem 3G --kernel debug "${common[@]}" -- \
-		"${short[@]}" $(list_tests icount)
+		"${short[@]}" $(list_tests icount) torture/failslab
 }
 
 machines_kcsan() {
