@@ -280,15 +280,19 @@ static unsigned int dispatch_slot(unsigned long ip)
 	return (ip >> 4) % ARRAY_SIZE(dispatch);
 }
 
-static void dispatch_add(unsigned long ip,
-			 void (*enter)(struct ftrace_regs *fregs))
+static unsigned long function_ip(const struct function_hook *hook)
 {
-	unsigned int i = dispatch_slot(ip);
+	return compat_ftrace_ip((unsigned long)hook->kp.addr);
+}
+
+static void dispatch_add(const struct function_hook *hook)
+{
+	unsigned int i = dispatch_slot(function_ip(hook));
 
 	while (dispatch[i].ip)
 		i = (i + 1) % ARRAY_SIZE(dispatch);
-	dispatch[i].ip = ip;
-	dispatch[i].enter = enter;
+	dispatch[i].ip = function_ip(hook);
+	dispatch[i].enter = hook->enter;
 }
 
 /* Not in its own slot, hence in one of the next. */
@@ -356,16 +360,7 @@ static u64 functions_wanted(u64 found)
 	return found;
 }
 
-static void function_filter(struct function_hook *hook)
-{
-	unsigned long ip = compat_ftrace_ip((unsigned long)hook->kp.addr);
-
-	if (ftrace_set_filter_ip(&ops, ip, 0, 0))
-		return;
-	dispatch_add(ip, hook->enter);
-	hooks_attached |= BIT_ULL(hook->bit);
-}
-
+/* What passes the filter and is not used after all finds nothing in dispatch. */
 static void functions_find(void)
 {
 	struct kprobe *kprobes[ARRAY_SIZE(functions)];
@@ -377,11 +372,14 @@ static void functions_find(void)
 		    !function_find(&functions[i]))
 			continue;
 		kprobes[n++] = &functions[i].kp;
-		found |= BIT_ULL(functions[i].bit);
+		if (!ftrace_set_filter_ip(&ops, function_ip(&functions[i]), 0, 0))
+			found |= BIT_ULL(functions[i].bit);
 	}
+	found = functions_wanted(found);
 	for (i = 0; i < ARRAY_SIZE(functions); i++)
-		if (functions_wanted(found) & BIT_ULL(functions[i].bit))
-			function_filter(&functions[i]);
+		if (found & BIT_ULL(functions[i].bit))
+			dispatch_add(&functions[i]);
+	hooks_attached |= found;
 	/* In one go: each unregistering alone waits for RCU. */
 	unregister_kprobes(kprobes, n);
 }
@@ -393,8 +391,10 @@ static void functions_attach(void)
 
 	functions_find();
 	/* An ops without a filter would trace every function there is. */
-	if (hooks_attached == tracepoints_active)
+	if (hooks_attached == tracepoints_active) {
+		compat_ftrace_free_filter(&ops);
 		return;
+	}
 	ret = register_ftrace_function(&ops);
 	if (ret) {
 		pr_warn("ftrace refuses (%d)\n", ret);
