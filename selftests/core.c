@@ -138,6 +138,24 @@ static void trail_print(const struct tcptrail_trail *rec, char *text,
 				TCPTRAIL_PACK_CAUSE(rec->steps[i]));
 }
 
+/*
+ * A kernel that checks itself may be so slow that the delayed ACK of a FIN goes
+ * alone: two segments instead of one.
+ */
+static bool is_same(const char *text, const char *want)
+{
+	static const char one[] = S(TIME_WAIT, FIN_ACK_IN);
+	static const char two[] = S(TIME_WAIT, FIN_IN);
+	const char *at = strstr(want, one);
+	size_t before = at ? at - want : 0;
+
+	if (!strcmp(text, want))
+		return true;
+	return at && getenv("TT_PATIENCE") && !strncmp(text, want, before) &&
+	       !strncmp(text + before, two, strlen(two)) &&
+	       !strcmp(text + before + strlen(two), at + strlen(one));
+}
+
 static void history_match(struct history *want, unsigned int n,
 			  const struct tcptrail_trail *rec)
 {
@@ -150,7 +168,7 @@ static void history_match(struct history *want, unsigned int n,
 			continue;
 		want[i].seen = true;
 		trail_print(rec, text, sizeof(text));
-		if (strcmp(text, want[i].what)) {
+		if (!is_same(text, want[i].what)) {
 			ksft_print_msg("%s: port %u: expected %s\n", scenario,
 				       want[i].sport, want[i].what);
 			ksft_print_msg("%s: port %u: recorded %s\n", scenario,

@@ -25,15 +25,23 @@ common=(--timeout 3600)
 # Of the torture, as much as costs minutes; "make torture" does the rest.
 short=(TT_PATIENCE=10 TORTURE_PERCENT=2)
 
+# looked MACHINE: kmemleak has, at the end.
+looked() {
+	grep -q '^\(not \)\?ok kmemleak' "$all/$1/results.tap" ||
+		add_result "not ok $1: kmemleak never looked"
+}
+
 machines_debug() {
 	# shellcheck disable=SC2046 # lists of words
 	boot smp --smp 2 --mem 3G --kernel debug "${common[@]}" -- \
 		"${short[@]}" $(list_tests smp) \
 		torture/small torture/netns torture/signals torture/hotplug \
 		torture/memory torture/cycles
+	looked smp
 	# shellcheck disable=SC2046
 	boot icount --icount --mem 3G --kernel debug "${common[@]}" -- \
 		"${short[@]}" $(list_tests icount) torture/failslab
+	looked icount
 }
 
 machines_kcsan() {

@@ -265,9 +265,20 @@ static int listen_any(void)
 	return fd;
 }
 
+/* Reads all there is; how many connections, or requests, have ended. */
+static unsigned long drain_ends(struct tt_reader *rd)
+{
+	union tt_record rec;
+	unsigned long n = 0;
+
+	while (tt_next(rd, &rec) > 0)
+		n += rec.hdr.type == TCPTRAIL_END;
+	return n;
+}
+
 TEST_F_TIMEOUT(flood, syns_from_nowhere, PATIENCE)
 {
-	unsigned long syns = number("FLOOD_SYNS", 3000), i;
+	unsigned long syns = number("FLOOD_SYNS", 3000), ended = 0, i;
 	int listener, tun = open_tun();
 	struct tcptrail_info info;
 	char answer[256];
@@ -279,14 +290,15 @@ TEST_F_TIMEOUT(flood, syns_from_nowhere, PATIENCE)
 		ASSERT_LT(0, send_syn(tun, 0x0a010000 + i % 60000, 1024 + i / 60000));
 		while (read(tun, answer, sizeof(answer)) > 0)
 			;
-		if (i % 64 == 0)
-			ASSERT_EQ(0, tt_drain(self->rd));
+		if (i % 16 == 0)
+			ended += drain_ends(self->rd);
 	}
 	check_bounds(_metadata, "SYN flood", self->rd, self->slab, self->lines,
 		     variant->max_trails);
 	ASSERT_EQ(0, tt_info(self->rd->fd, &info));
-	/* Those that were let in are trails, or counted. */
-	EXPECT_LE(syns / 2, info.requests + info.no_trail);
+	/* Those that were let in are trails, or counted, or were trails. */
+	ended += drain_ends(self->rd);
+	EXPECT_LE(syns / 2, info.requests + info.no_trail + ended);
 	close(listener);
 	close(tun);
 }

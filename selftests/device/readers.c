@@ -169,7 +169,7 @@ static void read_it(int who, struct notes *notes, const int *over)
 			break;
 		if (who == SLOW && rd->at == rd->have &&
 		    !__atomic_load_n(over, __ATOMIC_ACQUIRE))
-			usleep(20000);
+			usleep(20000 * tt_patience());
 		else if (!ret)
 			usleep(1000);
 	}
