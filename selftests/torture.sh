@@ -11,10 +11,11 @@
 #
 # SEED=N in the environment repeats the choices of a run that printed N.
 #
-# Up to three machines, one after the other. Loading and unloading makes all CPUs
-# wait for each other a hundred times, and four of them on two processors wait for
-# ever: it has two. Allocations fail in one with a clock that counts
-# instructions, where the thousands of waits that come with it cost nothing.
+# Up to three machines, one after the other. Allocations fail in one whose clock
+# counts instructions, where the waits of thousands of loads cost nothing. Loading
+# and unloading under storms takes two CPUs, not four: each load makes all CPUs
+# wait for each other many times, which is slow where two processors stand in for
+# four, and slower yet where four take turns (-icount).
 #
 # The last line of the output is "N passed, N failed, N skipped". Everything
 # that was said is kept in build/results-torture/KERNEL.

@@ -422,6 +422,8 @@ const char *watcher_stop(struct torture *t)
 			why = tt_why("watcher %u ended with %d", i, ret);
 		else if (!w->opened)
 			why = tt_why("watcher %u never opened it", i);
+		else if (!w->records)
+			why = tt_why("watcher %u read nothing", i);
 		w->pid = 0;
 	}
 	return why;
