@@ -4,14 +4,14 @@
 Each kind has an address of its own in far, one for each family; what is
 expected of a socket follows from that address and from the end it is.
 """
+import itertools
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 
-from net import NEAR, family
+from net import HOSTS, NEAR, family, far_addr
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # What no failure may be said of.
@@ -27,28 +27,33 @@ def module():
 
 
 class Program:
-    def __init__(self, net, argv, ns=None):
-        self.proc = subprocess.Popen(
-            ["ip", "netns", "exec", ns or net.near] + [str(a) for a in argv],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.pid = self.proc.pid
+    """It says a word when it has got somewhere, and goes on at "go"."""
+
+    def __init__(self, start):
+        theirs, ours = os.pipe(), os.pipe()
+        self.stdin, self.stdout = open(theirs[1], "w"), open(ours[0])
+        self.pid = start(theirs[0], ours[1])
+        os.close(theirs[0])
+        os.close(ours[1])
         self.expect("ready")
 
     def expect(self, word):
-        line = self.proc.stdout.readline().strip()
+        line = self.stdout.readline().strip()
         if line != word:
-            raise RuntimeError("%s: %r instead of %r" % (self.proc.args, line, word))
+            raise RuntimeError("process %d: %r instead of %r" % (self.pid, line, word))
 
     def go(self):
-        self.proc.stdin.write("go\n")
-        self.proc.stdin.flush()
+        self.stdin.write("go\n")
+        self.stdin.flush()
         self.expect("done")
 
     def end(self):
-        self.proc.stdin.close()
-        self.proc.send_signal(signal.SIGCONT)
-        self.proc.kill()
-        self.proc.wait()
+        self.stdin.close()
+        self.stdout.close()
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 NGINX = """daemon off; master_process off; pid %(base)s/pid; error_log /dev/null;
@@ -72,8 +77,8 @@ class Nginx:
         os.makedirs(base, exist_ok=True)
         with open(base + "/conf", "w") as f:
             f.write(NGINX % {"base": base, "port": port})
-        self.proc = subprocess.Popen(["ip", "netns", "exec", net.near, "nginx", "-p", base,
-                                      "-c", base + "/conf"])
+        with net.inside(net.near):
+            self.proc = subprocess.Popen(["nginx", "-p", base, "-c", base + "/conf"])
         self.pid = self.proc.pid
 
     def stop(self):
@@ -96,8 +101,8 @@ def get(sock):
 
 
 class Kinds:
-    def __init__(self, net, scale, over):
-        self.net, self.scale, self.over = net, scale, over
+    def __init__(self, net, nursery, scale):
+        self.net, self.nursery, self.scale = net, nursery, scale
         self.kept, self.programs = [], []
         self.family = 4
         # (side, far address) -> rule, or {rule: count}
@@ -108,26 +113,32 @@ class Kinds:
         self.holder = {}        # far address -> what holds near's sockets
         self.program = {}       # far address -> pid of near's program
         self.crowd = {}         # (rule, family) -> far address and port of a pile, a flood
-        self.next_host, self.next_port = 10, 7000
+        self.hosts, self.ports = iter(HOSTS), itertools.count(7001)
 
     # ---- pieces ----
 
     def place(self, near, far, count):
         """A far address, a near port and what to expect at both ends."""
-        self.next_host += 1
-        self.next_port += 1
-        addr = ("fd77::%x" if self.family == 6 else "10.77.0.%d") % self.next_host
-        self.net.add_far(addr)
+        addr = far_addr(self.family, next(self.hosts))
         self.expected["near", addr], self.expected["far", addr] = near, far
         self.count[addr] = count
         self.kind[addr] = self.name
-        return addr, self.next_port
+        return addr, next(self.ports)
 
     def server(self, mistake, port, count, *more):
-        prog = Program(self.net, [sys.executable, "-IS", HERE + "/server.py",
-                                  mistake, self.family, port, count, *more])
-        self.programs.append(prog)
-        return prog
+        argv = [mistake, *map(str, (self.family, port, count, *more))]
+        return self.program_of(lambda stdin, stdout: self.nursery.start(
+            argv, "/run/netns/" + self.net.near, stdin, stdout))
+
+    def server_in_c(self, port, count):
+        argv = [os.environ["STUCK_SERVER"], *map(str, (self.family, port, count))]
+        with self.net.inside(self.net.near):
+            return self.program_of(lambda stdin, stdout: subprocess.Popen(
+                argv, stdin=stdin, stdout=stdout).pid)
+
+    def program_of(self, start):
+        self.programs.append(Program(start))
+        return self.programs[-1]
 
     def connect(self, addr, port, count, wait=True):
         conns = []
@@ -173,8 +184,7 @@ class Kinds:
 
     def close_wait_held_by_c(self):
         addr, port = self.place("close_wait_held", "gone", self.scale)
-        prog = Program(self.net, [os.environ["STUCK_SERVER"], self.family, port, self.scale])
-        self.programs.append(prog)
+        prog = self.server_in_c(port, self.scale)
         conns = self.connect(addr, port, self.scale)
         prog.expect("accepted")
         self.program[addr], self.holder[addr] = prog.pid, "program"
@@ -385,10 +395,8 @@ class Kinds:
         """Until near has acknowledged the FINs of far."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            out = subprocess.run(["ip", "netns", "exec", self.net.near, "ss", "-tnH",
-                                  "state", "close-wait", "dst",
-                                  addr if family(addr) == 4 else "[%s]" % addr],
-                                 capture_output=True, text=True, check=True).stdout
+            out = self.net.ss(self.net.near, "state", "close-wait", "dst",
+                              addr if family(addr) == 4 else "[%s]" % addr)
             if len(out.splitlines()) == self.count[addr]:
                 return
             time.sleep(0.05)

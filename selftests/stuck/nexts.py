@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Executes every command that was advised, and looks whether it did what it says."""
+"""Executes every command that was advised, and looks whether it did what it says.
+
+Whether sockets are still there is asked of ss.
+"""
+import collections
+import functools
 import os
 import re
 import socket
@@ -15,6 +20,10 @@ def shell(cmd):
     return subprocess.run(["sh", "-c", cmd], capture_output=True, text=True, check=False)
 
 
+# What only shows something shows the same to everyone who is told to type it.
+look = functools.cache(shell)
+
+
 def port_words(f):
     return "%s = :%d" % ("sport" if f["local_port"] else "dport", f["port"])
 
@@ -24,6 +33,14 @@ def sockets(findings, f):
     return {s["cookie"] for g in findings for s in g["sockets"]
             if (g["rule"], g["port"], g["local_port"], s["netns"]) ==
             (f["rule"], f["port"], f["local_port"], f["sockets"][0]["netns"])}
+
+
+def left(net, f):
+    """Those of its sockets that are still there."""
+    ns = net.near if f["sockets"][0]["netns"] == net.ino["near"] else net.far
+    there = net.ss(ns, "-ae", port_words(f))
+    return {s["cookie"] for s in f["sockets"]} & \
+        {int(cookie, 16) for cookie in re.findall("sk:([0-9a-f]+)", there)}
 
 
 # ---- commands that show something ----
@@ -49,7 +66,7 @@ def shows(f, n, out):
 
 
 def try_look(f, n):
-    run = shell(n["cmd"])
+    run = look(n["cmd"])
     # Our own descriptors come and go while they are listed.
     fleeting = n["cmd"] == "ls -l /proc/%d/fd" % os.getpid()
     good = (run.returncode == 0 or fleeting) and shows(f, n, run.stdout)
@@ -146,37 +163,51 @@ class Mender:
 
 # ---- commands that end something ----
 
-def try_end(f, n):
+def try_end(net, f, n):
     """The sockets it speaks of are gone; of a kill: the process is."""
     run = shell(n["cmd"])
     if n["cmd"].startswith("kill"):
         pid = n["cmd"].split()[-1]
         return wait_until(lambda: state_of(pid) in (None, "Z")), "%s lives" % pid
-    were = {s["cookie"] for s in f["sockets"]}
-    gone = were - sockets(ask(port_words(f))[1], f)
-    good = len(gone) == 1 if "oldest" in n["does"] else gone == were
-    return good, "%s: %d of %d gone\n%s%s" % (n["cmd"], len(gone), len(were), run.stdout,
+    gone = {s["cookie"] for s in f["sockets"]} - left(net, f)
+    good = len(gone) == (1 if "oldest" in n["does"] else f["count"])
+    return good, "%s: %d of %d gone\n%s%s" % (n["cmd"], len(gone), f["count"], run.stdout,
                                              run.stderr)
 
 
-def try_one(tries, f, kinds):
-    for n in f["next"]:
-        # What was mended meanwhile needs no end.
-        if n["kind"] not in kinds or \
-           n["kind"] == "end" and not sockets(ask(port_words(f))[1], f):
-            continue
-        good, why = tries[n["kind"]](f, n)
-        check(good, "next of %s: %s" % (f["rule"], n["does"]), why)
+def sort_of(f, n):
+    return f["rule"], re.sub("[0-9]+", "N", n["does"])
+
+
+class Tries:
+    """@advised, @tried: how often each sort of command was, for each rule."""
+
+    def __init__(self, net, kinds, findings):
+        self.net = net
+        self.way = {"look": try_look, "mend": Mender(net, kinds).mend,
+                    "end": functools.partial(try_end, net)}
+        self.advised = collections.Counter(sort_of(f, n) for f in findings for n in f["next"])
+        self.tried = collections.Counter()
+
+    def try_all(self, findings, kind):
+        """The rarest first: who ends one end of a connection ends both."""
+        todo = [(f, n) for f in findings for n in f["next"] if n["kind"] == kind]
+        for f, n in sorted(todo, key=lambda one: self.advised[sort_of(*one)]):
+            # What was mended meanwhile needs no end.
+            if kind == "end" and not left(self.net, f):
+                continue
+            self.tried[sort_of(f, n)] += 1
+            good, why = self.way[kind](f, n)
+            check(good, "next of %s: %s" % (f["rule"], n["does"]), why)
 
 
 def try_all(net, kinds, findings):
     """What only looks and what mends before what ends; what won't last comes first."""
-    tries = {"look": try_look, "mend": Mender(net, kinds).mend, "end": try_end}
-    findings.sort(key=lambda f: not f["rule"].startswith(("time_wait", "syn_recv")))
-    for f in findings:
-        try_one(tries, f, ("look",))
-        if f["rule"] in ("time_wait_pileup", "syn_recv_flood"):
-            try_one(tries, f, ("mend",))
-    for kind in ("mend", "end"):
-        for f in findings:
-            try_one(tries, f, (kind,))
+    tries = Tries(net, kinds, findings)
+    fleeting = [f for f in findings if f["rule"] in ("time_wait_pileup", "syn_recv_flood")]
+    lasting = [f for f in findings if f not in fleeting]
+    for some, kind in ((fleeting, "look"), (fleeting, "mend"), (lasting, "look"),
+                       (lasting, "mend"), (findings, "end")):
+        tries.try_all(some, kind)
+    never = [sort for sort in tries.advised if not tries.tried[sort]]
+    check(tries.advised and not never, "every sort of advice was followed", never)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A program that does one thing wrong with its connections.
 
-usage: server.py MISTAKE FAMILY PORT COUNT [ADDRESS]
+usage: server.py MISTAKE FAMILY PORT COUNT [ADDRESS]     (nursery.py forks it)
 
 FAMILY is 4, 6, or 46 for IPv4 by an IPv6 socket.
 
@@ -17,10 +17,13 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 BIG = b"x" * 65536
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def fill(conn):
-    """Write until nobody takes any more."""
+    """Write until nobody takes any more. The kernel ends orphans if all of them
+    together take too much memory."""
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
     conn.setblocking(False)
     try:
         while True:
@@ -41,7 +44,7 @@ def wait():
 def leave_to_child():
     """A child that was forked for something else keeps what it inherits."""
     if os.fork() == 0:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         while True:
             signal.pause()
 
@@ -139,10 +142,16 @@ def connect(mistake, family, port, count, address):
     return conns
 
 
-mistake, family, port, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-if mistake.startswith("connect"):
-    kept = connect(mistake, family, port, count, sys.argv[5])
-else:
-    kept = serve(mistake, family, port, count)
-while True:
-    wait()
+def main(argv):
+    mistake, family, port, count = argv[0], argv[1], int(argv[2]), int(argv[3])
+    if mistake.startswith("connect"):
+        kept = connect(mistake, family, port, count, argv[4])
+    else:
+        kept = serve(mistake, family, port, count)
+    while True:
+        wait()
+    return kept
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
