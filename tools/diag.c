@@ -305,6 +305,30 @@ bool diag_can_destroy(void)
 	return ask_one(SOCK_DESTROY, &req, NULL, NULL) < 0 && errno == ENOENT;
 }
 
+bool diag_ends_orphans(const char *release, const char *version)
+{
+	/* Debian's release has no third number, but its version has. */
+	const char *debian = strstr(version, " Debian ");
+	unsigned int major, minor, patch;
+
+	if (debian)
+		release = debian + strlen(" Debian ");
+	if (sscanf(release, "%u.%u.%u", &major, &minor, &patch) != 3)
+		return false;
+	if (major != 6)
+		return major > 6;
+	switch (minor) {
+	case 1:
+		return patch >= 132;
+	case 6:
+		return patch >= 85;
+	case 10:
+		return patch >= 8;
+	default:
+		return minor >= 11;
+	}
+}
+
 /* ---- recorded messages ---- */
 
 static char *read_file(const char *path, size_t *size)

@@ -88,6 +88,13 @@ void diag_add(struct diag *d, const struct nlmsghdr *nlh, uint32_t net,
 bool diag_still(const struct diag_sock *s);
 /* Can sockets be destroyed by "ss -K" here? */
 bool diag_can_destroy(void);
+/*
+ * Does tcp_abort() of the kernel with that @release and @version, as uname(2)
+ * tells them, end a closed socket that no program holds? Before Linux 6.11, and
+ * 6.10.8, 6.6.85 and 6.1.132, it only throws away what the socket has to send,
+ * the FIN too: then it stays for ever.
+ */
+bool diag_ends_orphans(const char *release, const char *version);
 void diag_free(struct diag *d);
 
 #endif

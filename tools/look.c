@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -115,6 +116,8 @@ static bool initial_pids(void)
 
 static void take_machine(struct look *l)
 {
+	struct utsname kernel;
+
 	netns_find(&l->nets, true);
 	l->now_ns = boot_now();
 	dump_own(l);
@@ -124,6 +127,8 @@ static void take_machine(struct look *l)
 	l->root = !geteuid();
 	l->can_destroy = may_administer() && diag_can_destroy() &&
 			 in_path("ss");
+	l->ends_orphans = !uname(&kernel) &&
+			  diag_ends_orphans(kernel.release, kernel.version);
 	l->has_ss = in_path("ss");
 	l->has_ip = in_path("ip");
 	l->has_sysctl = in_path("sysctl");
@@ -144,6 +149,7 @@ static void take_fixture(struct look *l, const struct look_from *from)
 	if (!diag_read(&l->diag, from->diag, 0, 1))
 		err(ST_ERROR, "%s", from->diag);
 	l->same_pids = l->root = l->can_destroy = true;
+	l->ends_orphans = diag_ends_orphans(from->release, from->version);
 	l->has_ss = l->has_ip = l->has_sysctl = l->has_stack = true;
 	holders_find(&l->holders, &l->diag, from->proc);
 	if (from->trails)

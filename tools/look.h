@@ -17,6 +17,7 @@ struct look_from {
 	const char *proc;	/* like /proc */
 	const char *sys;	/* like /proc/sys/net */
 	const char *trails;	/* a recording */
+	const char *release, *version;	/* as uname(2) tells them */
 	uint64_t now_ns;
 };
 
@@ -39,6 +40,7 @@ struct look {
 	bool own_only;
 	/* What commands need. */
 	bool live, same_pids, root, can_destroy, has_ss, has_ip, has_sysctl, has_stack;
+	bool ends_orphans;
 };
 
 void look_take(struct look *l, const struct look_from *from);

@@ -191,10 +191,19 @@ static bool advise_kill(const struct maker *m, struct next *n)
 	return true;
 }
 
+static bool is_orphan(const struct diag_sock *s)
+{
+	return !s->inode && (s->state == TCPTRAIL_FIN_WAIT1 ||
+			     s->state == TCPTRAIL_FIN_WAIT2 ||
+			     s->state == TCPTRAIL_CLOSING ||
+			     s->state == TCPTRAIL_LAST_ACK);
+}
+
 /* Minisockets can't be ended on many kernels, and end by themselves soon. */
 static bool advise_destroy(const struct maker *m, struct next *n)
 {
-	if (!m->l->can_destroy || m->s->mini)
+	if (!m->l->can_destroy || m->s->mini ||
+	    (is_orphan(m->s) && !m->l->ends_orphans))
 		return false;
 	n->kind = "end";
 	add_prefix(m, &n->cmd);

@@ -132,7 +132,11 @@ static int look_at(void *arg)
 
 void fuzz_one(const uint8_t *data, size_t size)
 {
-	struct machine m = { .from.now_ns = 100000 * NSEC_PER_SEC };
+	struct machine m = {
+		.from.now_ns = 100000 * NSEC_PER_SEC,
+		.from.release = "7.2.0",
+		.from.version = "#1 SMP",
+	};
 	struct bytes b = { data, size }, part;
 	const struct said *said;
 

@@ -9,6 +9,7 @@
  *
  * Lines of a text:
  *   now SECONDS, over SECONDS
+ *   kernel RELEASE VERSION (as uname -r and uname -v)
  *   setting ipv4/tcp_tw_reuse 2
  *   process PID PPID STATE START COMM CGROUP
  *   fd PID FD INODE
@@ -33,6 +34,7 @@
 struct world {
 	char dir[256], diag[300], proc[300], sys[300];
 	FILE *messages;
+	char release[64], version[128];
 	uint64_t now_ns, over_ns;
 	uint32_t cookie;
 };
@@ -223,6 +225,8 @@ static void read_line(struct world *w, char *line)
 		w->now_ns = atoll(line + 4) * NSEC_PER_SEC;
 	else if (!strncmp(line, "over ", 5))
 		w->over_ns = atoll(line + 5) * NSEC_PER_SEC;
+	else if (sscanf(line, "kernel %63s %127[^\n]", w->release, w->version) == 2)
+		return;
 	else if (sscanf(line, "setting %127s %127[^\n]", name, val) == 2) {
 		snprintf(path, sizeof(path), "%s/%s", w->sys, name);
 		write_file(path, "%s\n", val);
@@ -242,6 +246,8 @@ static void make_world(struct world *w, const char *text, const char *dir)
 	snprintf(w->diag, sizeof(w->diag), "%s/diag", dir);
 	snprintf(w->proc, sizeof(w->proc), "%s/proc", dir);
 	snprintf(w->sys, sizeof(w->sys), "%s/sys", dir);
+	strcpy(w->release, "7.2.0");
+	strcpy(w->version, "#1 SMP");
 	w->now_ns = 100000 * NSEC_PER_SEC;
 	w->over_ns = STUCK_OVER_NS;
 	w->cookie = 0x1000;
@@ -260,7 +266,15 @@ static void make_world(struct world *w, const char *text, const char *dir)
 
 static void say(const struct world *w, const char *trails, bool json)
 {
-	struct look_from from = { w->diag, w->proc, w->sys, trails, w->now_ns };
+	struct look_from from = {
+		.diag = w->diag,
+		.proc = w->proc,
+		.sys = w->sys,
+		.trails = trails,
+		.release = w->release,
+		.version = w->version,
+		.now_ns = w->now_ns,
+	};
 	struct groups gs;
 	struct look l;
 	struct out o;
