@@ -10,8 +10,7 @@
 #   NAME     a kernel, see scripts/kernels.sh list (default: all)
 #
 # A kernel is fetched if it is not there yet, unpacked and never installed. It
-# runs the tests that selftests/Makefile lists (not stuck.sh, which has only been
-# tried on the kernel of make check), in two virtual machines; a cloud
+# runs every test that selftests/Makefile lists, in two virtual machines; a cloud
 # flavour, which cannot mount this machine's files, and another architecture run
 # the core scenarios.
 #
@@ -98,9 +97,8 @@ run_kernel() {
 	case $name in
 	*-cloud|*-arm64) return ;;
 	esac
-	# Core has been run; and what stuck advises is tried on one kernel.
 	# shellcheck disable=SC2046 # lists of words
-	icount=$(echo $(listed icount) | sed 's/\<core\>//; s/\<stuck\.sh\>//') smp=$(listed smp)
+	icount=$(echo $(listed icount) | sed 's/\<core\>//') smp=$(listed smp)
 	# shellcheck disable=SC2086 # lists of words
 	[ -z "$icount" ] || boot "$name" icount $icount &
 	# shellcheck disable=SC2086
