@@ -266,6 +266,7 @@ static void measure(struct events *e, const struct item *items, size_t n)
 		if (items[i].kind == ITEM_STEP || items[i].kind == ITEM_EVENT)
 			print_text(e, &items[i]);
 	e->out.measure = false;
+	e->out.settled = true;
 	e->out.stream = true;
 	e->clock = clock;
 }

@@ -115,21 +115,26 @@ static size_t width_of(const char *s, size_t n)
 	return width;
 }
 
-/* How much of @s goes on a line of @width, cut behind every second word. */
+/*
+ * How much of @s goes on a line of @width: cut behind every second word, and
+ * within parentheses, which belong to the word before, only if need be.
+ */
 static size_t wrap_at(const char *s, size_t width)
 {
-	size_t fits = 0, words = 0;
+	size_t fits = 0, any = 0, words = 0;
+	int depth = 0;
 
 	for (size_t i = 0;; i++) {
+		depth += (s[i] == '(') - (s[i] == ')');
 		if (s[i] && s[i] != ' ')
 			continue;
-		words++;
-		if (i > width && fits)
-			return fits;
-		if (words % 2 == 0 || !s[i])
-			fits = i;
+		if (i > width && (fits || any))
+			return fits ? fits : any;
 		if (!s[i])
 			return i;
+		any = i;
+		if (depth <= 0 && s[i + 1] != '(' && ++words % 2 == 0)
+			fits = i;
 	}
 }
 

@@ -55,7 +55,8 @@ struct out_row {
  * @stream: rows are printed as they come, columns only grow; else they fit
  * @measure: rows only widen their columns, nothing is printed: a first pass
  *	over an answer that is too long to be kept
- * @settled: the widths of the columns are those of all rows
+ * @settled: the widths of the columns are those of all rows, so the last cell
+ *	of each is put where those of the others are
  * @width: columns of the terminal, 0: unlimited
  * @line: the row that is being made: its cells, or JSON
  * @print: what goes to standard output at once

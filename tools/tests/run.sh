@@ -76,7 +76,7 @@ else
 fi
 
 # All widths, and all that is said at each; ladders, too.
-for args in pair ipv6 resets hole "pair sk:3" "ipv6 sk:85" "hole sk:41" \
+for args in pair ipv6 resets hole "pair events" "ipv6 events" "pair sk:3" "ipv6 sk:85" "hole sk:41" \
 	    "simultaneous sk:61" "halfopen sk:22"; do
 	# shellcheck disable=SC2086 # name and cookie
 	set -- $args
