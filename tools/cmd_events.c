@@ -81,7 +81,6 @@ static void field_after(struct events *e, const struct item *item)
 static void field_why(struct events *e, const struct item *item)
 {
 	const struct step *s = item->step;
-	const struct tcptrail_task *task = conn_step_task(item->conn, s);
 	char buf[4 * FORMAT_MAX], *p = stpcpy(buf, cause_phrase(s->cause));
 	char err_buf[FORMAT_MAX];
 
@@ -91,10 +90,7 @@ static void field_why(struct events *e, const struct item *item)
 		p += sprintf(p, " (reason %u)", s->rec->reason);
 	if (s->rec && s->rec->conn.err && s->new == TCPTRAIL_CLOSE)
 		p += sprintf(p, " %s", format_errno(err_buf, s->rec->conn.err));
-	if (task) {
-		*p++ = ' ';
-		task_text(p, task, false);
-	}
+	put_caller(p, item->conn, s, false);
 	out_str(&e->out, NULL, buf, NULL);
 }
 

@@ -10,6 +10,11 @@
 
 /* "2214 curl", with "(exited)" if that is known */
 const char *task_text(char *buf, const struct tcptrail_task *task, bool live);
+/* "close() 2214 curl": what made step @s, and whose call it was */
+const char *cause_text(char *buf, const struct conn *c, const struct step *s,
+		       bool live);
+/* The second half of that, behind the text that ends at @p. */
+void put_caller(char *p, const struct conn *c, const struct step *s, bool live);
 /* The opener, "not accepted", "?" */
 const char *owner_text(char *buf, const struct conn *c, bool live);
 

@@ -20,6 +20,22 @@ const char *task_text(char *buf, const struct tcptrail_task *task, bool live)
 	return buf;
 }
 
+void put_caller(char *p, const struct conn *c, const struct step *s, bool live)
+{
+	const struct tcptrail_task *task = conn_step_task(c, s);
+
+	/* "close(): RST, linger 0" must not run into the number behind it. */
+	if (task)
+		task_text(stpcpy(p, p[-1] == ')' ? " " : ", "), task, live);
+}
+
+const char *cause_text(char *buf, const struct conn *c, const struct step *s,
+		       bool live)
+{
+	put_caller(stpcpy(buf, cause_phrase(s->cause)), c, s, live);
+	return buf;
+}
+
 const char *owner_text(char *buf, const struct conn *c, bool live)
 {
 	if (c->opener.tgid)

@@ -184,16 +184,12 @@ static void arrow_out(struct ladder *l, int lane, const struct step *s,
 
 static void cause_row(struct ladder *l, int lane, const struct step *s)
 {
-	const struct tcptrail_task *task = conn_step_task(l->conn[lane], s);
-	char buf[FORMAT_MAX];
-	struct text *t;
+	char buf[2 * FORMAT_MAX];
 
 	if (segment_is_cause(s))
 		return;
-	t = &add_row(l, ROW_CAUSE, lane)->side[lane];
-	text_add(t, "%s", cause_phrase(s->cause));
-	if (task)
-		text_add(t, " %s", task_text(buf, task, l->p->live));
+	text_add(&add_row(l, ROW_CAUSE, lane)->side[lane], "%s",
+		 cause_text(buf, l->conn[lane], s, l->p->live));
 }
 
 static void hole_row(struct ladder *l, int lane, unsigned int missing)
@@ -254,16 +250,13 @@ static void draw_mark(struct ladder *l, int lane, const struct step *s)
 {
 	const struct conn *c = l->conn[lane];
 	const struct step *made = conn_find(c, TCPTRAIL_ESTABLISHED);
-	const struct tcptrail_task *task = conn_step_task(c, s);
 	struct row *r = add_row(l, ROW_MARK, lane);
 	struct text *t = &r->side[lane];
-	char buf[FORMAT_MAX];
+	char buf[2 * FORMAT_MAX];
 
 	r->ts_ns = s->ts_ns;
 	r->bar[lane] = BAR_LINE;
-	text_add(t, "%s", cause_phrase(s->cause));
-	if (task)
-		text_add(t, " %s", task_text(buf, task, l->p->live));
+	text_add(t, "%s", cause_text(buf, c, s, l->p->live));
 	if (s->cause == TCPTRAIL_C_ACCEPT && made && s->ts_ns >= made->ts_ns)
 		text_add(t, ", waited %s",
 			 format_duration(buf, s->ts_ns - made->ts_ns));
@@ -411,7 +404,7 @@ static void lane_title(struct text *t, const struct ladder *l, int lane)
 		text_add(t, "%s %s", role,
 			 format_id(buf, l->conn[lane]->cookie));
 	else
-		text_add(t, "~%s, elsewhere", role);
+		text_add(t, "~%s, not seen", role);
 }
 
 void ladder_build(struct ladder *l, const struct picture *p,

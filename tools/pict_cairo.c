@@ -96,6 +96,13 @@ static void draw_text(cairo_t *cr, const struct shape *s)
 
 static void draw(cairo_t *cr, const struct pict *p)
 {
+	cairo_font_options_t *font = cairo_font_options_create();
+
+	/* As wide as the layout has it, not rounded to pixels. */
+	cairo_font_options_set_hint_metrics(font, CAIRO_HINT_METRICS_OFF);
+	cairo_font_options_set_hint_style(font, CAIRO_HINT_STYLE_NONE);
+	cairo_set_font_options(cr, font);
+	cairo_font_options_destroy(font);
 	cairo_set_line_cap(cr, CAIRO_LINE_CAP_BUTT);
 	set_ink(cr, INK_PAPER, 1);
 	cairo_paint(cr);

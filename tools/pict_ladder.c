@@ -65,7 +65,7 @@ static double numbers(struct pict *pict, const struct ladder *l,
 		text_add(&t, "; other end %s%s", c->peer_proven ? "" : "~",
 			 format_id(id, c->peer->cookie));
 	else
-		text_add(&t, "; the other end is elsewhere: dashed, ~ inferred");
+		text_add(&t, "; the other end was not seen: dashed, ~ inferred");
 	pict_text(pict, INK_TEXT, PICT_FONT, EDGE, y += PICT_LINE, ALIGN_LEFT,
 		  t.s);
 	text_free(&t);
@@ -125,15 +125,15 @@ static void hole_bar(struct pict *pict, const struct plan *pl, int lane,
 		pict_line(pict, INK_HOLE, x, y + 5, x + LANE, y)->size = 1.5;
 }
 
-/* The end of a lane: the connection is closed there. */
+/* The end of a lane, a little wider: the connection is closed there. */
 static void end_bar(struct pict *pict, const struct plan *pl, size_t i)
 {
 	const struct row *r = &pl->l->row[i];
 	double x = pl->lane[r->lane];
 	struct shape *s;
 
-	s = pict_rect(pict, ink_of_state(r->visit.state), x - LANE,
-		      pl->place[i].y - 2, 2 * LANE, 4);
+	s = pict_rect(pict, ink_of_state(r->visit.state), x - END / 2,
+		      pl->place[i].y - 2, END, 4);
 	s->ts_ns = r->visit.ts_ns;
 	shape_say(s, r->side[r->lane].s);
 }
@@ -272,12 +272,19 @@ static void cross(struct pict *pict, double x, double y)
 	pict_line(pict, INK_LOST, x - 4, y + 4, x + 4, y - 4)->size = 2;
 }
 
+/* Its arrival closed the connection. */
+static bool ends_lane(const struct row *r)
+{
+	return r->got && r->got->new == TCPTRAIL_CLOSE;
+}
+
 static void segment_line(struct pict *pict, const struct plan *pl, size_t i)
 {
 	const struct row *r = &pl->l->row[i];
 	const struct place *at = &pl->place[i];
-	double half = r->to == RIGHT ? LANE / 2 + 1 : -LANE / 2 - 1;
-	double x1 = pl->lane[!r->to] + half, x2 = pl->lane[r->to] - half;
+	double side = r->to == RIGHT ? 1 : -1;
+	double x1 = pl->lane[!r->to] + side * (LANE / 2 + 1);
+	double x2 = pl->lane[r->to] - side * ((ends_lane(r) ? END : LANE) / 2 + 1);
 	double y2 = at->to_y;
 	enum ink ink = segment_ink(r);
 
@@ -349,22 +356,28 @@ static void draw_rows(struct pict *pict, const struct plan *pl)
 static double legend(struct pict *pict, const struct plan *pl, double y)
 {
 	bool stretched = false, shortened = false, nowhere = false;
+	bool level = false;
 	struct text t = { 0 };
 
 	for (size_t i = 1; i < pl->l->n + pl->has_now; i++) {
 		stretched |= pl->place[i].axis == AXIS_STRETCHED;
 		shortened |= pl->place[i].axis == AXIS_SHORTENED;
-		nowhere |= i < pl->l->n && pl->l->row[i].nowhere;
+		if (i == pl->l->n || pl->l->row[i].to < 0)
+			continue;
+		nowhere |= pl->l->row[i].nowhere;
+		level |= pl->place[i].from_y == pl->place[i].to_y;
 	}
-	text_add(&t, "Time: solid, to scale%s%s. ",
+	text_add(&t, "Time: solid, to scale%s%s.",
 		 stretched ? "; dashed, stretched" : "",
 		 shortened ? "; //, shortened" : "");
 	if (nowhere)
-		text_add(&t, "A crossed arrow: nobody is known to have got it.");
+		text_add(&t, " A crossed arrow: nobody is known to have got it.");
 	pict_text(pict, INK_FAINT, PICT_SMALL, EDGE, y, ALIGN_LEFT, t.s);
+	text_clear(&t);
+	text_add(&t, "%sSegments that caused no step are not drawn.",
+		 level ? "A level arrow: it is not known when it left. " : "");
+	pict_text(pict, INK_FAINT, PICT_SMALL, EDGE, y + 14, ALIGN_LEFT, t.s);
 	text_free(&t);
-	pict_text(pict, INK_FAINT, PICT_SMALL, EDGE, y + 14, ALIGN_LEFT,
-		  "A level arrow: it is not known when it left. Segments that caused no step are not drawn.");
 	return y + 14;
 }
 

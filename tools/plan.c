@@ -187,6 +187,12 @@ static bool request_left(const struct conn *c, const struct step *sent)
 	return !strcmp(conn_step_object(sent), "request") && !c->synack_rtx;
 }
 
+/* The ACK of the peer's FIN; if it was sent again, TIME_WAIT began anew. */
+static bool last_ack_left(const struct conn *c, const struct step *sent)
+{
+	return sent->new == TCPTRAIL_TIME_WAIT && !c->tw_restarts;
+}
+
 static void aim(struct plan *pl, size_t i)
 {
 	const struct ladder *l = pl->l;
@@ -196,7 +202,8 @@ static void aim(struct plan *pl, size_t i)
 	size_t start = 0, end = row_of_step(l, r->to, r->got);
 
 	if (r->sent && from && (left_at_once(from, r->sent) ||
-				request_left(from, r->sent)))
+				request_left(from, r->sent) ||
+				last_ack_left(from, r->sent)))
 		start = row_of_step(l, !r->to, r->sent);
 	at->to_y = end ? pl->place[end].y : at->y;
 	/* Level: nobody knows when it left. */

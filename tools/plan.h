@@ -8,6 +8,7 @@
 
 #define EDGE	16.0	/* around the picture */
 #define LANE	12.0	/* width of a lane */
+#define END	20.0	/* and of the bar at its end */
 #define BESIDE	8.0	/* between a lane and its texts */
 
 /* How the time between a row and the one before with a time is drawn. */

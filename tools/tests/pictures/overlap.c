@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Lays out the ladder of every connection of recordings, and their overview,
- * and looks for texts that overlap, leave the picture, or lie on a lane.
+ * and looks for texts that overlap, leave the picture, or lie on a lane, and
+ * for arrows that end within one.
  *
  * usage: overlap FILE...
  */
@@ -32,7 +33,7 @@ static bool covers(const struct shape *bar, const struct shape *t)
 /* Bars of states, not the paper behind a label. */
 static bool is_bar(const struct shape *s)
 {
-	return s->kind == SHAPE_RECT && s->ink >= INK_STATE && s->h > 5;
+	return s->kind == SHAPE_RECT && s->ink >= INK_STATE && s->h > 3;
 }
 
 static void check_text(const char *name, const struct pict *p,
@@ -48,6 +49,18 @@ static void check_text(const char *name, const struct pict *p,
 				 p->shape[i].text ? p->shape[i].text : "");
 }
 
+static void check_head(const char *name, const struct pict *p,
+		       const struct shape *h)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct shape *s = &p->shape[i];
+
+		if (is_bar(s) && h->x > s->x && h->x < s->x + s->w &&
+		    h->y > s->y && h->y < s->y + s->h)
+			complain(name, "an arrow ends in a bar", s->text, "");
+	}
+}
+
 static void check(const char *name, const struct pict *p)
 {
 	const struct shape *a, *b;
@@ -55,9 +68,12 @@ static void check(const char *name, const struct pict *p)
 	pictures++;
 	if (pict_overlap(p, &a, &b))
 		complain(name, "overlap", a->text, b->text);
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
 		if (p->shape[i].kind == SHAPE_TEXT)
 			check_text(name, p, &p->shape[i]);
+		if (p->shape[i].kind == SHAPE_HEAD)
+			check_head(name, p, &p->shape[i]);
+	}
 }
 
 static void check_conn(const char *file, const struct picture *p,
