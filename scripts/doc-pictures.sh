@@ -20,10 +20,12 @@ record() {
 	out=$PWD/build/results/pictures
 	mkdir -p "$out"
 	selftests/vm/vm.sh --icount --timeout 1500 --out "$out" -- \
-		selftests/run.sh "$out" scenarios/run.py
+		selftests/run.sh "$out" scenarios/run.py scenarios/rings.py
 	selftests/scenarios/cut.py "$out/scenarios/run.py" "$tmp/cut"
 	xz -9ec "$tmp/cut" > $kept.rec.xz
 	cp "$tmp/cut.names" $kept.names
+	tar -C "$out/scenarios/rings.py" -c --xform 's|$|.rec|' --owner=0 --group=0 \
+		row16 row17-fast row17-slow row17-late row18 | xz -9ec > $kept-rings.tar.xz
 }
 
 [ "${RECORD:-0}" = 0 ] || record

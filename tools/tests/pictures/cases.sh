@@ -16,6 +16,17 @@ if xz -dc "$pictures/scenarios.rec.xz" > "$tmp/scenarios.rec"; then
 else
 	result 1 "pictures: scenarios" < <(echo "cannot unpack scenarios.rec.xz (xz-utils)")
 fi
+# Rows 16 to 18: a ring that was overwritten, three readers, a late load.
+rings=()
+if tar -C "$tmp" -xJf "$pictures/scenarios-rings.tar.xz"; then
+	rings=(row16 row17-fast row17-slow row17-late row18)
+else
+	result 1 "pictures: rings" < <(echo "cannot unpack scenarios-rings.tar.xz")
+fi
+for name in "${rings[@]}"; do
+	facts numbers "$name"
+	facts chrome "$name"
+done
 for name in pair simultaneous hole halfopen resets late finack ipv6 reuse redacted \
 	    newsyn; do
 	facts numbers $name
@@ -27,6 +38,9 @@ done
 facts hostile hostile
 
 recordings=("$tmp/scenarios.rec")
+for name in "${rings[@]}"; do
+	recordings+=("$tmp/$name.rec")
+done
 for text in "$here"/*.events; do
 	recordings+=("$tmp/$(basename "$text" .events).rec")
 done
