@@ -426,8 +426,10 @@ static void tracepoint_match(struct tracepoint *tp, void *unused)
 			tracepoints[i].tp = tp;
 }
 
-static void tracepoints_attach(void)
+/* Returns why inet_sock_set_state could not be attached, or 0. */
+static int tracepoints_attach(void)
 {
+	int needed = -ENOENT;
 	unsigned int i;
 
 	check_trace_callback_type_inet_sock_set_state(sock_on_set_state);
@@ -437,11 +439,17 @@ static void tracepoints_attach(void)
 	for_each_kernel_tracepoint(tracepoint_match, NULL);
 	for (i = 0; i < ARRAY_SIZE(tracepoints); i++) {
 		struct tracepoint_hook *hook = &tracepoints[i];
+		int ret;
 
-		if (hook->tp && hook_wanted(hook->bit) &&
-		    !tracepoint_probe_register(hook->tp, hook->probe, NULL))
+		if (!hook->tp || !hook_wanted(hook->bit))
+			continue;
+		ret = tracepoint_probe_register(hook->tp, hook->probe, NULL);
+		if (!ret)
 			hooks_attached |= BIT_ULL(hook->bit);
+		if (hook->bit == TCPTRAIL_H_SET_STATE)
+			needed = ret;
 	}
+	return needed;
 }
 
 static void tracepoints_detach(void)
@@ -475,16 +483,18 @@ static void hooks_tell_missing(void)
 
 /*
  * Attach all hooks. The callbacks run at once, but do nothing before
- * trail_armed is set. Returns 0, also when some are missing; -ENOENT without
- * the tracepoint inet_sock_set_state, which everything rests on.
+ * trail_armed is set. Returns 0, also when some are missing; but without the
+ * tracepoint inet_sock_set_state, which everything rests on, why it could not
+ * be attached: -ENOENT if this kernel has none, -ENOMEM.
  */
 int hooks_init(void)
 {
-	tracepoints_attach();
-	if (!hooks_active(TCPTRAIL_H_SET_STATE)) {
-		pr_err("this kernel has no tracepoint inet_sock_set_state\n");
+	int ret = tracepoints_attach();
+
+	if (ret) {
+		pr_err("the tracepoint inet_sock_set_state can't be used (%d)\n", ret);
 		tracepoints_detach();
-		return -ENOENT;
+		return ret;
 	}
 	functions_attach();
 	hooks_tell_missing();

@@ -23,7 +23,9 @@
 /* Fail those that may wait as well, and do not dump the stack each time. */
 static bool set_up_faults(void)
 {
-	return torture_write(FAILSLAB "ignore-gfp-wait", "N") &&
+	/* For selftests/vm/vm.sh, which looks for complaints in the log. */
+	return torture_write("/dev/kmsg", "failslab: allocations are refused from now on") &&
+	       torture_write(FAILSLAB "ignore-gfp-wait", "N") &&
 	       torture_write(FAILSLAB "verbose", "0") &&
 	       torture_write(FAILPAGE "ignore-gfp-wait", "N") &&
 	       torture_write(FAILPAGE "ignore-gfp-highmem", "N") &&
