@@ -4,9 +4,10 @@
  *
  * usage: stuck SOCKETS PROCESSES TOOL
  *
- * Makes SOCKETS sockets, a quarter of them in CLOSE_WAIT, and PROCESSES idle
- * processes, and runs TOOL stuck. Prints its CPU time, which under -icount
- * shift=0 is the number of its instructions, and the most memory it used.
+ * Makes SOCKETS sockets, a quarter of them in CLOSE_WAIT and their other ends in
+ * FIN_WAIT2, and PROCESSES idle processes, and runs TOOL stuck. Prints how many
+ * there were, its CPU time in ns, which under -icount shift=0 is the number of
+ * its instructions, and the most memory it used in KiB.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -22,6 +23,7 @@
 
 /* Sockets of one process, both ends. */
 #define EACH	10000
+#define min(a, b)	((a) < (b) ? (a) : (b))
 
 static void idle(void)
 {
@@ -39,7 +41,10 @@ static int listen_on(struct sockaddr_in *addr)
 	return s;
 }
 
-/* Every second connection is closed by the client only. */
+/*
+ * Every second connection is closed by the client only, which keeps its
+ * descriptor: else the kernel would have forgotten that end after a minute.
+ */
 static void make_sockets(int number, int n)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
@@ -54,8 +59,17 @@ static void make_sockets(int number, int n)
 		    accept(s, NULL, NULL) < 0)
 			err(1, "connect");
 		if (i % 2)
-			close(c);
+			shutdown(c, SHUT_WR);
 	}
+}
+
+static pid_t start(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		err(1, "fork");
+	return pid;
 }
 
 static void start_makers(int sockets)
@@ -66,8 +80,8 @@ static void start_makers(int sockets)
 	if (pipe(ready))
 		err(1, "pipe");
 	for (int i = 0; i * EACH < sockets; i++) {
-		if (!fork()) {
-			make_sockets(i, EACH);
+		if (!start()) {
+			make_sockets(i, min(EACH, sockets - i * EACH));
 			if (write(ready[1], "x", 1) != 1)
 				err(1, "pipe");
 			idle();
@@ -89,22 +103,24 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &lim);
 	start_makers(atoi(argv[1]));
 	for (int i = atoi(argv[2]); i > 0; i--)
-		if (!fork())
+		if (!start())
 			idle();
 	sleep(6);
-	tool = fork();
+	tool = start();
 	if (!tool) {
 		null = open("/dev/null", O_WRONLY);
 		dup2(null, STDOUT_FILENO);
 		dup2(null, STDERR_FILENO);
-		execl(argv[3], "tcptrail", "stuck", NULL);
+		execl(argv[3], "tcptrail", "stuck", "--over", "5s", NULL);
 		_exit(127);
 	}
 	if (wait4(tool, &status, 0, &use) < 0)
 		err(1, "wait");
-	printf("status %d, %.6f s of CPU time, %ld KiB\n", WEXITSTATUS(status),
-	       use.ru_utime.tv_sec + use.ru_stime.tv_sec +
-	       (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6,
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 3)
+		errx(1, "status %d instead of 3", status);
+	printf("%s %s %.0f %ld\n", argv[1], argv[2],
+	       1e9 * (use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+	       1e3 * (use.ru_utime.tv_usec + use.ru_stime.tv_usec),
 	       use.ru_maxrss);
 	return 0;
 }

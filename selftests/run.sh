@@ -19,7 +19,10 @@ results=$(cd "$1" && pwd)
 shift
 start_results
 
+# Where the clock counts instructions it leaps while the machine waits for a file,
+# by hours if the other machine's disk is slow: vm.sh watches that one.
 timeout=$(sed -n 's/^timeout=//p' selftests/settings)
+timeout=${TEST_TIMEOUT-$timeout}
 
 # A test that leaves the module behind would spoil the next one.
 is_loaded() {
@@ -32,8 +35,8 @@ run() {
 	export TCPTRAIL_OUT=$results/$test
 	TMPDIR=$(mktemp -d -p /tmp)
 	export TMPDIR
-	(cd selftests && run_test "$test" timeout -k 10 "$timeout" "$program")
-	rm -rf "$TMPDIR"
+	(cd selftests && run_test "$test" timeout -k 600 "$timeout" "$program")
+	rm -rf --one-file-system "$TMPDIR"
 	if is_loaded; then
 		add_result "not ok $test: left the module loaded"
 		echo "FAILED  $test: left the module loaded"
@@ -47,11 +50,19 @@ kmemleak=/sys/kernel/debug/kmemleak
 # One that finds data races, once it is told to.
 [ ! -e /sys/kernel/debug/kcsan ] || echo on > /sys/kernel/debug/kcsan
 
-# Only the second scan reports: what has just been allocated is too young.
+# Only the second scan reports: what has just been allocated is too young. When
+# sysfs_slab_add() fails, which torture/failslab brings about, nobody drops the
+# kobject that has the name of the new slab cache (Linux 6.12): not our leak.
 leaks() {
 	echo scan > $kmemleak && echo scan > $kmemleak || return
-	cat $kmemleak
-	[ -z "$(cat $kmemleak)" ]
+	awk '/^unreferenced/ { flush(); report = "" }
+		{ report = report $0 "\n" }
+		function flush() {
+			if (report ~ /sysfs_slab_add/) kernels++
+			else if (report != "") { printf "%s", report; ours++ }
+		}
+		END { flush(); printf "# names of slab caches: %d\n", kernels
+			exit ours > 0 }' $kmemleak
 }
 
 for test in "$@"; do

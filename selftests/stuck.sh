@@ -16,14 +16,21 @@ tar -xf ../build/selftests/stuck_root.tar -C "$root"
 for dir in proc sys dev run; do
 	mount --rbind "/$dir" "$root/$dir"
 done
-# A hundred megabytes, of which little is used.
-mount --bind "$(command -v promtool)" "$root/usr/bin/promtool"
 cp -r stuck "$TCPTRAIL" "$TCPTRAIL_KO" ../build/selftests/{stuck_server,between.so} "$root/tmp"
 # Somebody who is not root runs it too.
 chmod -R a+rX "$root/tmp"
 
 # The clock would also skip the time that it takes to get rid of a line, so what
-# is said stays in memory until the end.
+# is said stays in memory until the end, whatever the end is.
+finish() {
+	grep -v '^1\.\.' "$root/tmp/said" || true
+	echo "1..$(grep -cE '^(not )?ok' "$root/tmp/said")"
+	[ ! -d /sys/module/tcptrail ] || rmmod tcptrail
+	umount -R "$root"
+}
+trap finish EXIT
+trap 'exit 1' TERM
+
 status=0
 run() { # [ENV]... PROGRAM [WORDS]...
 	chroot "$root" env -C /tmp PATH=/usr/sbin:/usr/bin PYTHONDONTWRITEBYTECODE=1 TMPDIR=/tmp \
@@ -38,8 +45,4 @@ ulimit -n 65536
 run STUCK_SCALE=1 python3 -uIS stuck/run.py --insmod
 run python3 -uIS stuck/run.py
 run python3 -uIS stuck/special.py
-grep -v '^1\.\.' "$root/tmp/said"
-echo "1..$(grep -cE '^(not )?ok' "$root/tmp/said")"
-[ ! -d /sys/module/tcptrail ] || rmmod tcptrail
-umount -R "$root"
 exit $status

@@ -142,6 +142,7 @@ static ssize_t find_process(const struct holders *h, const struct process *p)
  *	a process whose first thread has ended shows none in its own folder
  * @wanted: of the second walk: only these sockets; NULL: all
  * @process: index of the process looked at, -1: it holds nothing yet
+ * @dir: its folder, -1: not opened yet
  */
 struct scan {
 	struct holders *h;
@@ -149,6 +150,7 @@ struct scan {
 	bool thorough;
 	const bool *wanted;
 	ssize_t process;
+	int dir;
 };
 
 /* Threads share descriptors, mostly. */
@@ -190,13 +192,20 @@ static bool socket_inode(int dir, const char *name, uint32_t *inode)
 	return true;
 }
 
-static bool know_process(struct scan *sc, int dir, uint32_t pid)
+/*
+ * @fds: the folder of descriptors. Most processes have no socket, so theirs is all
+ * that is opened; it is in the folder of the same process, whose number may belong
+ * to another one by now.
+ */
+static bool know_process(struct scan *sc, int fds, uint32_t pid)
 {
 	struct holders *h = sc->h;
 
 	if (sc->process >= 0)
 		return true;
-	if (!add_process(h, dir, pid))
+	if (sc->dir < 0)
+		sc->dir = openat(fds, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sc->dir < 0 || !add_process(h, sc->dir, pid))
 		return false;
 	sc->process = sc->thorough ?
 		      find_process(h, &h->process[h->nprocesses - 1]) :
@@ -206,8 +215,8 @@ static bool know_process(struct scan *sc, int dir, uint32_t pid)
 	return true;
 }
 
-/* @dir: of the process, @fds: of it or of one of its threads */
-static void scan_fds(struct scan *sc, int dir, DIR *fds, uint32_t pid)
+/* @fds: of a process or of one of its threads */
+static void scan_fds(struct scan *sc, DIR *fds, uint32_t pid)
 {
 	struct dirent *entry;
 	uint32_t inode;
@@ -220,7 +229,7 @@ static void scan_fds(struct scan *sc, int dir, DIR *fds, uint32_t pid)
 		sock = inodes_find(&sc->inodes, inode);
 		if (sock < 0 || (sc->wanted && !sc->wanted[sock]))
 			continue;
-		if (!know_process(sc, dir, pid))
+		if (!know_process(sc, dirfd(fds), pid))
 			return;
 		add_holder(sc, sock, atoi(entry->d_name));
 	}
@@ -236,9 +245,9 @@ static DIR *open_dir(int dir, const char *name)
 	return opened;
 }
 
-static void scan_threads(struct scan *sc, int dir, uint32_t pid)
+static void scan_threads(struct scan *sc, uint32_t pid)
 {
-	DIR *tasks = open_dir(dir, "task"), *fds;
+	DIR *tasks = open_dir(sc->dir, "task"), *fds;
 	struct dirent *entry;
 	char path[32];
 
@@ -249,7 +258,7 @@ static void scan_threads(struct scan *sc, int dir, uint32_t pid)
 		fds = open_dir(dirfd(tasks), path);
 		if (!fds)
 			continue;
-		scan_fds(sc, dir, fds, pid);
+		scan_fds(sc, fds, pid);
 		closedir(fds);
 	}
 	if (tasks)
@@ -258,22 +267,25 @@ static void scan_threads(struct scan *sc, int dir, uint32_t pid)
 
 static void scan_process(struct scan *sc, int proc, const char *name)
 {
-	int dir = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	uint32_t pid = strtoul(name, NULL, 10);
+	char path[32];
 	DIR *fds;
 
-	if (dir < 0)
-		return;
 	sc->process = -1;
+	sc->dir = -1;
+	snprintf(path, sizeof(path), "%.20s/fd", name);
 	if (sc->thorough) {
-		scan_threads(sc, dir, pid);
-	} else if ((fds = open_dir(dir, "fd"))) {
-		scan_fds(sc, dir, fds, pid);
+		sc->dir = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (sc->dir >= 0)
+			scan_threads(sc, pid);
+	} else if ((fds = open_dir(proc, path))) {
+		scan_fds(sc, fds, pid);
 		closedir(fds);
 	} else if (errno == EACCES || errno == EPERM) {
 		sc->h->hidden++;
 	}
-	close(dir);
+	if (sc->dir >= 0)
+		close(sc->dir);
 }
 
 static void scan_all(struct scan *sc, const char *proc)

@@ -180,6 +180,8 @@ uint32_t index_crowd(const struct index *ix, size_t i)
 	struct end_key key;
 	size_t n;
 
+	if (!ix->crowds.n)
+		return 0;
 	crowd_key(ix, i, &key);
 	n = tally_find(&ix->crowds, &key);
 	return n == SIZE_MAX ? 0 : ix->crowd[n];

@@ -263,13 +263,18 @@ static void put_row(struct out *o, const struct out_cell *cell, size_t n,
 	text_put(&o->print, "\n", 1);
 }
 
-/* A cell behind those of @t. */
+/* A cell behind those of @t. Zeroes behind it make whole words of it. */
 static struct out_cell add_cell(struct text *t, const char *s, enum color color)
 {
 	size_t len = strlen(s), at = t->len;
+	size_t padded = (len + 7) & ~(size_t)7;
 
-	text_put(t, s, len + 1);
-	return (struct out_cell){ at, len, width_of(s, len), color };
+	text_room(t, len + sizeof(uint64_t));
+	memcpy(t->s + at, s, len);
+	memset(t->s + at + len, 0, sizeof(uint64_t));
+	t->len += len + 1;
+	return (struct out_cell){
+		at, len, width_of(t->s + at, padded) - (padded - len), color };
 }
 
 static void put_header(struct out *o)

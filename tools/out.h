@@ -96,12 +96,34 @@ static inline void out_color(struct out *o, enum color color)
 	o->next_color = color;
 }
 
-/* The halves of a field; @len: of @key. Use out_str() and so on. */
+/* The halves of a field. Use out_str() and so on. */
 void out_cell(struct out *o, const char *text);
-void out_json_str(struct out *o, const char *key, size_t len, const char *val);
-void out_json_u64(struct out *o, const char *key, size_t len, uint64_t val);
-void out_json_raw(struct out *o, const char *key, size_t len, const char *val);
-void out_json_open(struct out *o, const char *key, size_t len, bool array);
+void out_json_str(struct out *o, const char *val);
+void out_json_u64(struct out *o, uint64_t val);
+void out_json_open(struct out *o, bool array);
+
+/* What comes before a value, behind the one before it. */
+static inline __attribute__((always_inline))
+void out_json_key(struct out *o, const char *key)
+{
+	size_t len = key ? strlen(key) : 0;
+	char last, *p;
+
+	text_room(&o->line, len + 4);
+	p = o->line.s + o->line.len;
+	last = o->line.len ? p[-1] : 0;
+	/* No value ends in one of these. */
+	if (last && last != '{' && last != '[')
+		*p++ = ',';
+	if (key && !(o->in_array >> o->depth & 1)) {
+		*p++ = '"';
+		memcpy(p, key, len);
+		p += len;
+		*p++ = '"';
+		*p++ = ':';
+	}
+	o->line.len = p - o->line.s;
+}
 
 static inline bool out_wants(const struct out *o, const char *key)
 {
@@ -115,8 +137,10 @@ static inline bool out_wants(const struct out *o, const char *key)
 static inline void out_str(struct out *o, const char *key, const char *cell,
 			   const char *val)
 {
-	if (out_wants(o, key))
-		out_json_str(o, key, key ? strlen(key) : 0, val);
+	if (out_wants(o, key)) {
+		out_json_key(o, key);
+		out_json_str(o, val);
+	}
 	if (cell && !o->json)
 		out_cell(o, cell);
 }
@@ -124,8 +148,10 @@ static inline void out_str(struct out *o, const char *key, const char *cell,
 static inline void out_u64(struct out *o, const char *key, const char *cell,
 			   uint64_t val)
 {
-	if (out_wants(o, key))
-		out_json_u64(o, key, key ? strlen(key) : 0, val);
+	if (out_wants(o, key)) {
+		out_json_key(o, key);
+		out_json_u64(o, val);
+	}
 	if (cell && !o->json)
 		out_cell(o, cell);
 }
@@ -133,30 +159,37 @@ static inline void out_u64(struct out *o, const char *key, const char *cell,
 static inline void out_bool(struct out *o, const char *key, const char *cell,
 			    bool val)
 {
-	if (out_wants(o, key))
-		out_json_raw(o, key, key ? strlen(key) : 0,
-			     val ? "true" : "false");
+	if (out_wants(o, key)) {
+		out_json_key(o, key);
+		text_put(&o->line, val ? "true" : "false", val ? 4 : 5);
+	}
 	if (cell && !o->json)
 		out_cell(o, cell);
 }
 
 static inline void out_null(struct out *o, const char *key)
 {
-	if (out_wants(o, key))
-		out_json_raw(o, key, key ? strlen(key) : 0, "null");
+	if (out_wants(o, key)) {
+		out_json_key(o, key);
+		text_put(&o->line, "null", 4);
+	}
 }
 
 /* Members that are objects or arrays; an element of an array has no key. */
 static inline void out_open(struct out *o, const char *key)
 {
-	if (o->json)
-		out_json_open(o, key, key ? strlen(key) : 0, false);
+	if (o->json) {
+		out_json_key(o, key);
+		out_json_open(o, false);
+	}
 }
 
 static inline void out_open_array(struct out *o, const char *key)
 {
-	if (o->json)
-		out_json_open(o, key, key ? strlen(key) : 0, true);
+	if (o->json) {
+		out_json_key(o, key);
+		out_json_open(o, true);
+	}
 }
 
 void out_close(struct out *o);

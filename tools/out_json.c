@@ -14,45 +14,14 @@ static char *room_for(struct out *o, size_t n)
 	return o->line.s + o->line.len;
 }
 
-/* What comes before a value, behind the one before it. @more: bytes of it */
-static char *begin_value(struct out *o, const char *key, size_t len,
-			 size_t more)
-{
-	char *p = room_for(o, len + 4 + more);
-	char last = o->line.len ? p[-1] : 0;
-
-	/* No value ends in one of these. */
-	if (last && last != '{' && last != '[')
-		*p++ = ',';
-	if (key && !(o->in_array >> o->depth & 1)) {
-		*p++ = '"';
-		memcpy(p, key, len);
-		p += len;
-		*p++ = '"';
-		*p++ = ':';
-	}
-	return p;
-}
-
 static void end_value(struct out *o, const char *p)
 {
 	o->line.len = p - o->line.s;
 }
 
-void out_json_raw(struct out *o, const char *key, size_t len, const char *val)
+void out_json_u64(struct out *o, uint64_t val)
 {
-	size_t n = strlen(val);
-	char *p = begin_value(o, key, len, n);
-
-	memcpy(p, val, n);
-	end_value(o, p + n);
-}
-
-void out_json_u64(struct out *o, const char *key, size_t len, uint64_t val)
-{
-	char *p = begin_value(o, key, len, U64_DIGITS);
-
-	end_value(o, put_u64(p, val));
+	end_value(o, put_u64(room_for(o, U64_DIGITS), val));
 }
 
 /* RFC 8259, 7 */
@@ -73,35 +42,62 @@ static char *put_escaped(char *p, unsigned char c)
 	return p + 5;
 }
 
-void out_json_str(struct out *o, const char *key, size_t len, const char *val)
+static char *put_all(char *p, const char *s)
 {
-	char *p;
-
-	if (!val) {
-		out_json_raw(o, key, len, "null");
-		return;
-	}
-	/* Each character may take six. */
-	p = begin_value(o, key, len, 6 * strlen(val) + 2);
-	*p++ = '"';
-	for (; *val; val++) {
-		unsigned char c = *val;
+	for (; *s; s++) {
+		unsigned char c = *s;
 
 		if (c < ' ' || c == '"' || c == '\\')
 			p = put_escaped(p, c);
 		else
 			*p++ = c;
 	}
+	return p;
+}
+
+#define BYTES(c)	((c) * 0x0101010101010101ULL)
+
+/* Not 0 if one of eight bytes may have to be escaped. */
+static uint64_t special(const char *s)
+{
+	uint64_t word, quote, slash;
+
+	memcpy(&word, s, sizeof(word));
+	quote = word ^ BYTES('"');
+	slash = word ^ BYTES('\\');
+	return (((word - BYTES(' ')) & ~word) |
+		((quote - BYTES(1)) & ~quote) |
+		((slash - BYTES(1)) & ~slash)) & BYTES(0x80ULL);
+}
+
+void out_json_str(struct out *o, const char *val)
+{
+	size_t n, i;
+	char *p;
+
+	if (!val) {
+		text_put(&o->line, "null", 4);
+		return;
+	}
+	/* Each character may take six; most take one, so all are copied first. */
+	n = strlen(val);
+	p = room_for(o, 6 * n + 2 + sizeof(uint64_t));
+	*p++ = '"';
+	memcpy(p, val, n);
+	memset(p + n, ' ', sizeof(uint64_t));
+	for (i = 0; i < n && !special(p + i); i += sizeof(uint64_t))
+		;
+	if (i >= n)
+		p += n;
+	else
+		p = put_all(p, val);
 	*p++ = '"';
 	end_value(o, p);
 }
 
-void out_json_open(struct out *o, const char *key, size_t len, bool array)
+void out_json_open(struct out *o, bool array)
 {
-	char *p = begin_value(o, key, len, 1);
-
-	*p++ = array ? '[' : '{';
-	end_value(o, p);
+	text_put(&o->line, array ? "[" : "{", 1);
 	o->depth++;
 	o->in_array = (o->in_array & ~(1U << o->depth)) |
 		      (unsigned int)array << o->depth;

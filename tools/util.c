@@ -82,26 +82,41 @@ void text_free(struct text *t)
 	memset(t, 0, sizeof(*t));
 }
 
+/* Its decimal digits, by its binary ones: 1233 / 4096 is about log10(2). */
+static size_t digits_of(uint64_t val)
+{
+	static const uint64_t power[U64_DIGITS] = {
+		0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000,
+		1000000000, 10000000000, 100000000000, 1000000000000,
+		10000000000000, 100000000000000, 1000000000000000,
+		10000000000000000, 100000000000000000, 1000000000000000000,
+		10000000000000000000U,
+	};
+	size_t n = (64 - __builtin_clzll(val | 1)) * 1233 >> 12;
+
+	return n + (val >= power[n]);
+}
+
 char *put_u64(char *p, uint64_t val)
 {
-	char digits[U64_DIGITS];
-	size_t n = sizeof(digits);
+	char *end, *at;
 
 	/* Most numbers are small, and a division by a constant is cheap. */
-	while (val >= 100) {
+	if (val < 10) {
+		*p = '0' + val;
+		return p + 1;
+	}
+	end = at = p + digits_of(val);
+	for (; val >= 100; val /= 100) {
 		unsigned int two = val % 100;
 
-		val /= 100;
-		digits[--n] = '0' + two % 10;
-		digits[--n] = '0' + two / 10;
+		*--at = '0' + two % 10;
+		*--at = '0' + two / 10;
 	}
-	if (val >= 10) {
-		*p++ = '0' + val / 10;
-		val %= 10;
-	}
-	*p++ = '0' + val;
-	memcpy(p, digits + n, sizeof(digits) - n);
-	return p + sizeof(digits) - n;
+	if (val >= 10)
+		*--at = '0' + val % 10;
+	*p = '0' + (val >= 10 ? val / 10 : val);
+	return end;
 }
 
 char *put_hex(char *p, uint64_t val)

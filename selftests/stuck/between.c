@@ -3,8 +3,9 @@
  * Preloaded into tcptrail: lets something happen at an exact moment between two
  * of its looks.
  *
- * BETWEEN_AT   the path behind the folder that is opened, "1234" or "stat"
- * BETWEEN_RUN  the shell command that is run before the first such openat()
+ * BETWEEN_AT     the name, as it is given to openat()
+ * BETWEEN_AFTER  only after a first name, which is this one
+ * BETWEEN_RUN    the shell command that is run before the first such openat()
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -27,19 +28,16 @@ static void now(void)
 	free(run);
 }
 
-/* "PID", or "PID/NAME": that name, the first time after that folder. */
 static int is_moment(const char *name)
 {
-	const char *at = getenv("BETWEEN_AT"), *slash = at ? strchr(at, '/') : NULL;
-	static int inside;
+	const char *at = getenv("BETWEEN_AT"), *after = getenv("BETWEEN_AFTER");
+	static int is_after;
 
-	if (!at)
+	if (!at || (after && !is_after)) {
+		is_after = after && !strcmp(name, after);
 		return 0;
-	if (!slash)
-		return !strcmp(name, at);
-	if (strlen(name) == (size_t)(slash - at) && !strncmp(name, at, slash - at))
-		inside = 1;
-	return inside && !strcmp(name, slash + 1);
+	}
+	return !strcmp(name, at);
 }
 
 int openat(int dir, const char *name, int flags, ...)

@@ -12,7 +12,7 @@ archive=$(realpath "$1")
 cd ..
 . selftests/env.sh
 programs="bash sh env python3 ip ss nginx setpriv unshare nsenter sysctl cat ls sleep
-	mount findmnt insmod rmmod"
+	mount findmnt insmod rmmod promtool"
 modules="array, collections, contextlib, ctypes, functools, gc, itertools, json, os, re,
 	signal, socket, struct, subprocess, sys, threading, time, encodings.idna,
 	encodings.latin_1"
@@ -32,8 +32,7 @@ for program in $programs; do
 	cp -L "$path" "$root/usr/bin/$program"
 	needed+=("$path")
 done
-: > "$root/usr/bin/promtool"	# of that machine, see stuck.sh
-needed+=("$(command -v promtool)" "$TCPTRAIL")
+needed+=("$TCPTRAIL")
 
 # Where the dynamic linker and Python look for them.
 mapfile -t modules < <(python3 -IS -c "import $(echo "$modules" | tr -d '\n\t')

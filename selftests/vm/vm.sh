@@ -7,7 +7,8 @@
 #              [--kernel NAME] --out DIR -- COMMAND [ARGUMENT...]
 #
 #   --icount    one CPU whose clock counts instructions: repeatable, and idle
-#               time costs nothing (a sleep of 120 s takes about 4 s)
+#               time costs nothing (a sleep of 120 s takes about 4 s); it leaps
+#               while a file is waited for, so TEST_TIMEOUT=0 is set
 #   --smp N     N CPUs that really run side by side (default: 2)
 #   --mem       memory of the guest (default: 2G)
 #   --timeout   longest time to wait, on this machine's clock (default: 300)
@@ -97,6 +98,7 @@ prologue="mount -t 9p -o trans=virtio,version=9p2000.L results '$out' && exec ba
 	printf 'out=%q\nmodules=%q\nrelease=%q\n' \
 		"$out" "$kernel_dir/lib/modules/$release" "$release"
 	printf 'export HOME=/root LANG=C.UTF-8 TCPTRAIL_CACHE=%q\n' "$cache"
+	[ $icount = 0 ] || echo 'export TEST_TIMEOUT=0'
 	printf 'cd %q\n' "$PWD"
 	cat <<'EOF'
 if [ ! -d /lib/modules ]; then
@@ -185,14 +187,21 @@ if [ ! -s "$out/status" ]; then
 	die "the guest died before the command ended; its last words are in $out/console"
 fi
 
-splat='WARNING:|BUG:|Oops|Call Trace|general protection|KASAN:|KCSAN:|UBSAN:|refcount_t'
+# "general protection fault ip:" is what happens to a program.
+splat='WARNING:|BUG:|Oops|Call Trace|general protection fault[,:]|KASAN:|KCSAN:|UBSAN:|refcount_t'
 splat="$splat|scheduling while atomic|blocked for more than|stall(ed)? (on|detected)|detected stall"
 splat="$splat|leaked|suspicious RCU usage|possible .* dead?lock|new suspected memory leaks"
 splat="$splat|Objects remaining"
 
 # KCSAN finds races in the whole kernel; a report that does not name the module
-# is not about it.
+# is not about it. A refused allocation is told with a stack; that is no complaint
+# after torture/failslab has said that it begins to refuse, and what kmemleak
+# counts then is looked at by run.sh.
 awk '
+	/failslab: allocations are refused from now on/ { refused = 1 }
+	refused && /vmalloc error:|page allocation failure|__kmem_cache_create_args\(/ { told = 1 }
+	told && /Call Trace:/ { told = 0; next }
+	refused && /kmemleak: [0-9]* new suspected/ { next }
 	/=================$/ { if (report != "" && (report !~ /KCSAN/ || report ~ /tcptrail|WARNING:|Oops/))
 			printf "%s", report
 		    report = ""; inside = !inside; next }
