@@ -280,6 +280,8 @@ int cmd_check(const struct opts *opts)
 	tell(&ck, &o);
 	if (!out_finish(&o))
 		err(ST_ERROR, "writing failed");
+	if (ck.incomplete && !ck.violated && !opts->quiet)
+		warnx("records were lost meanwhile: what was short may have gone unnoticed");
 	forget_seen(&ck);
 	filter_free(ck.expr.filter);
 	if (ck.src) {

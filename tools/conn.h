@@ -149,6 +149,8 @@ struct timeline {
 };
 
 void conn_timeline(const struct conn *c, struct timeline *tl);
+/* When something is known again after visit @i. */
+uint64_t timeline_known(const struct timeline *tl, size_t i, uint64_t now_ns);
 
 enum completeness {
 	CONN_COMPLETE,
@@ -176,6 +178,8 @@ bool conn_same_segment(const struct conn *c, size_t i);
 /* The first step into @state (as shown), NULL: none is known. */
 const struct step *conn_find(const struct conn *c, unsigned int state);
 const struct step *conn_find_cause(const struct conn *c, unsigned int cause);
+/* How long it waited for accept(): false if either end of that was not seen. */
+bool conn_accept_wait(const struct conn *c, uint64_t *ns);
 
 /*
  * How long it had been in the state that step @s left: false if a step is

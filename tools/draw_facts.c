@@ -87,15 +87,14 @@ static void fact_opened(const struct picture *p, const struct conn *c)
 
 static void fact_accept(const struct picture *p, const struct conn *c)
 {
-	const struct step *made = conn_find(c, TCPTRAIL_ESTABLISHED);
-	const struct step *got = conn_find_cause(c, TCPTRAIL_C_ACCEPT);
 	char buf[FORMAT_MAX];
+	uint64_t wait;
 
 	if (conn_not_accepted(c))
 		fact(p, "accept()", "no program has accepted it");
-	else if (made && got && got->ts_ns >= made->ts_ns)
+	else if (conn_accept_wait(c, &wait))
 		fact(p, "accept()", "waited %s for it",
-		     format_duration(buf, got->ts_ns - made->ts_ns));
+		     format_duration(buf, wait));
 }
 
 static void fact_end(const struct picture *p, const struct conn *c)

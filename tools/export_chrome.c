@@ -6,6 +6,7 @@
  * that its arrival caused.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,7 +131,11 @@ static void add_step_args(struct tracks *tr, const struct conn *c,
 static void add_visit(struct tracks *tr, const struct conn *c, size_t thread,
 		      const struct visit *v, uint64_t from, uint64_t to)
 {
-	begin(tr, "X", state_short(v->state), tr->pid[thread], thread);
+	char name[FORMAT_MAX];
+
+	snprintf(name, sizeof(name), "%s%s", state_short(v->state),
+		 v->ts_ns ? "" : " ?");
+	begin(tr, "X", name, tr->pid[thread], thread);
 	text_add(&tr->t, ",\"cat\":\"state\"");
 	add_time(tr, "ts", from);
 	add_time(tr, "dur", to > from ? to - from : 0);

@@ -304,9 +304,8 @@ static void field_count(const struct fields *f, const char *key, uint64_t val,
 static void field_accept(const struct fields *f, const struct conn *c)
 {
 	struct out *o = f->out;
-	const struct step *made = conn_find(c, TCPTRAIL_ESTABLISHED);
-	const struct step *got = conn_find_cause(c, TCPTRAIL_C_ACCEPT);
 	uint16_t flags = c->who.flags;
+	uint64_t wait;
 
 	out_bool(o, "passive", NULL, conn_passive(c));
 	field_flag(f, "accepted", conn_accepted(c), TCPTRAIL_H_ACCEPT);
@@ -315,8 +314,8 @@ static void field_accept(const struct fields *f, const struct conn *c)
 	else
 		field_flag(f, "not_accepted", conn_not_accepted(c),
 			   TCPTRAIL_H_ACCEPT);
-	if (made && got && got->ts_ns >= made->ts_ns)
-		out_u64(o, "accept_wait_ns", NULL, got->ts_ns - made->ts_ns);
+	if (conn_accept_wait(c, &wait))
+		out_u64(o, "accept_wait_ns", NULL, wait);
 	field_flag(f, "syncookie", flags & TCPTRAIL_F_SYNCOOKIE,
 		   TCPTRAIL_H_REQ_COOKIE);
 	out_bool(o, "fastopen", NULL, flags & TCPTRAIL_F_FASTOPEN);

@@ -171,6 +171,9 @@ static void arrow_out(struct ladder *l, int lane, const struct step *s,
 
 	if (seg == SEG_NONE || (other && lane_received(other, seg)))
 		return;
+	if (seg == SEG_SYN && conn_find_cause(l->conn[lane],
+					      TCPTRAIL_C_CONNECT_FAILED))
+		return;
 	/* Of two that opened at once each counts this as the ACK of its SYN. */
 	if (other && seg == SEG_SYNACK && lane_received(other, SEG_ACK))
 		return;
@@ -249,17 +252,16 @@ static void draw_visit(struct ladder *l, int lane, const struct visit *v,
 static void draw_mark(struct ladder *l, int lane, const struct step *s)
 {
 	const struct conn *c = l->conn[lane];
-	const struct step *made = conn_find(c, TCPTRAIL_ESTABLISHED);
 	struct row *r = add_row(l, ROW_MARK, lane);
 	struct text *t = &r->side[lane];
 	char buf[2 * FORMAT_MAX];
+	uint64_t wait;
 
 	r->ts_ns = s->ts_ns;
 	r->bar[lane] = BAR_LINE;
 	text_add(t, "%s", cause_text(buf, c, s, l->p->live));
-	if (s->cause == TCPTRAIL_C_ACCEPT && made && s->ts_ns >= made->ts_ns)
-		text_add(t, ", waited %s",
-			 format_duration(buf, s->ts_ns - made->ts_ns));
+	if (s->cause == TCPTRAIL_C_ACCEPT && conn_accept_wait(c, &wait))
+		text_add(t, ", waited %s", format_duration(buf, wait));
 }
 
 static void draw_event(struct ladder *l, int lane, const struct step *s)
@@ -309,8 +311,19 @@ static void add_entry(struct entries *es, struct entry entry)
 	es->e[es->n++] = entry;
 }
 
+/* The first thing of which the time is known. */
+static uint64_t first_time(const struct conn *c)
+{
+	uint64_t first = 0;
+
+	for (size_t i = 0; i < c->nsteps && !first; i++)
+		if (c->step[i])
+			first = c->step[i]->ts_ns;
+	return first;
+}
+
 static void collect_visits(struct entries *es, const struct timeline *tl,
-			   int lane)
+			   uint64_t first, int lane)
 {
 	uint64_t latest = 0;
 
@@ -318,9 +331,9 @@ static void collect_visits(struct entries *es, const struct timeline *tl,
 		const struct visit *v = &tl->v[i];
 
 		latest = max(latest, v->ts_ns);
-		/* One that began at an unknown time: before the next. */
-		if (!latest && i + 1 < tl->n)
-			latest = tl->v[i + 1].ts_ns;
+		/* One that began at an unknown time: before all that is known. */
+		if (!latest)
+			latest = first;
 		add_entry(es, (struct entry){ .ts_ns = latest, .lane = lane,
 					      .visit = v,
 					      .last = i + 1 == tl->n });
@@ -343,7 +356,7 @@ static bool is_mark(const struct conn *c, size_t i, const struct timeline *tl)
 static void collect(struct entries *es, const struct conn *c,
 		    const struct timeline *tl, int lane)
 {
-	collect_visits(es, tl, lane);
+	collect_visits(es, tl, first_time(c), lane);
 	for (size_t i = 0; i < c->nsteps; i++)
 		if (is_mark(c, i, tl))
 			add_entry(es, (struct entry){

@@ -71,21 +71,32 @@ static size_t column_of(const struct strip *st, uint64_t ts_ns)
 	return min((size_t)at, (size_t)COLUMNS - 1);
 }
 
-/* A state counts in each column that it touches. */
+/*
+ * A state counts in each column that it touches. Behind a hole it is not known
+ * since when it was in that state.
+ */
 static void count_states(struct bunch *b, const struct overview *o,
 			 const struct strip *st, const struct conn *c,
 			 struct timeline *tl)
 {
+	uint64_t known = 0;
+
 	conn_timeline(c, tl);
 	for (size_t i = 0; i < tl->n; i++) {
 		const struct visit *v = &tl->v[i];
-		uint64_t end = i + 1 < tl->n ? v[1].ts_ns : o->p->now_ns;
-		size_t from = column_of(st, v->ts_ns), to = column_of(st, end);
+		bool hole = i && !v->ts_ns;
+		unsigned int state = v->state < STATES && !hole ? v->state : 0;
+		uint64_t end = timeline_known(tl, i, o->p->now_ns);
+		size_t from, to;
 
+		known = v->ts_ns ? v->ts_ns : known;
+		from = column_of(st, known);
+		/* The hole itself counts with what is behind it. */
+		to = i + 1 < tl->n && !v[1].ts_ns ? from : column_of(st, end);
 		if (v->state == TCPTRAIL_CLOSE)
 			continue;
 		for (size_t k = from; k <= to; k++)
-			b->count[k][v->state < STATES ? v->state : 0]++;
+			b->count[k][state]++;
 	}
 }
 

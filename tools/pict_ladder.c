@@ -375,7 +375,7 @@ static double legend(struct pict *pict, const struct plan *pl, double y)
 	pict_text(pict, INK_FAINT, PICT_SMALL, EDGE, y, ALIGN_LEFT, t.s);
 	text_clear(&t);
 	text_add(&t, "%sSegments that caused no step are not drawn.",
-		 level ? "A level arrow: it is not known when it left. " : "");
+		 level ? "A level arrow: it is not known when it left, or when it arrived. " : "");
 	pict_text(pict, INK_FAINT, PICT_SMALL, EDGE, y + 14, ALIGN_LEFT, t.s);
 	text_free(&t);
 	return y + 14;

@@ -58,7 +58,7 @@ static double head(struct pict *pict, const struct overview *o,
 	struct text t = { 0 };
 	double y = EDGE + 8;
 
-	text_add(&t, "%zu connections", o->n);
+	text_add(&t, "%zu connection%s", o->n, o->n == 1 ? "" : "s");
 	pict_text(pict, INK_TEXT, 15, EDGE, y, ALIGN_LEFT, t.s)->bold = true;
 	text_clear(&t);
 	text_add(&t, "%s from %s on; ", format_duration(length,
@@ -75,7 +75,7 @@ static const unsigned int shown_states[] = {
 	TCPTRAIL_LISTEN, TCPTRAIL_SYN_SENT, TCPTRAIL_SYN_RECV,
 	TCPTRAIL_ESTABLISHED, TCPTRAIL_FIN_WAIT1, TCPTRAIL_FIN_WAIT2,
 	TCPTRAIL_CLOSING, TCPTRAIL_TIME_WAIT, TCPTRAIL_CLOSE_WAIT,
-	TCPTRAIL_LAST_ACK,
+	TCPTRAIL_LAST_ACK, 0,
 };
 
 static double key(struct pict *pict, double y)
@@ -221,17 +221,21 @@ static void bar_visits(struct pict *pict, const struct overview *o,
 		       const struct strip *st, const struct conn *c, double y)
 {
 	struct timeline *tl = xzalloc(sizeof(*tl));
+	double from = st->x, to = from;
 
 	conn_timeline(c, tl);
 	for (size_t i = 0; i < tl->n; i++) {
 		const struct visit *v = &tl->v[i];
-		uint64_t end = i + 1 < tl->n ? v[1].ts_ns : o->p->now_ns;
-		double from = st->x + span_at(&st->span, v->ts_ns);
-		double to = st->x + span_at(&st->span, end);
+		uint64_t end = timeline_known(tl, i, o->p->now_ns);
 		struct shape *s;
 
 		if (v->state == TCPTRAIL_CLOSE && i + 1 == tl->n)
 			continue;
+		from = v->ts_ns ? st->x + span_at(&st->span, v->ts_ns) : to;
+		to = st->x + span_at(&st->span, end);
+		/* Before a hole: to the middle of what is not known. */
+		if (i + 1 < tl->n && !v[1].ts_ns)
+			to = (from + to) / 2;
 		s = pict_rect(pict, ink_of_state(v->state), from, y - 5,
 			      max(to - from, 1), 10);
 		s->ts_ns = v->ts_ns;
@@ -241,6 +245,19 @@ static void bar_visits(struct pict *pict, const struct overview *o,
 		shape_say(s, state_name(v->state));
 	}
 	free(tl);
+}
+
+static void explain_dashes(struct pict *pict, struct strip *st)
+{
+	bool dashed = false;
+
+	for (size_t i = 0; i < pict->n; i++)
+		dashed |= pict->shape[i].dashed;
+	if (!dashed)
+		return;
+	st->bottom += 14;
+	pict_text(pict, INK_FAINT, PICT_SMALL, EDGE, st->bottom + 9, ALIGN_LEFT,
+		  "Dashed: it is not known when it began or ended.");
 }
 
 static void bars(struct pict *pict, const struct overview *o, struct strip *st)
@@ -307,6 +324,7 @@ void pict_overview(struct pict *pict, const struct overview *o)
 	else
 		bars(pict, o, &st);
 	breaks(pict, &st);
+	explain_dashes(pict, &st);
 	pict->width = max(right_edge(pict), st.x + st.width) + EDGE;
 	pict->height = st.bottom + 18 + EDGE;
 }

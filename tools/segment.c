@@ -105,7 +105,7 @@ const char *segment_name(enum segment seg)
 		[SEG_SYN] = "SYN", [SEG_SYNACK] = "SYN+ACK", [SEG_ACK] = "ACK",
 		[SEG_FIN] = "FIN", [SEG_ACK_OF_FIN] = "ACK",
 		[SEG_FIN_ACK] = "FIN+ACK", [SEG_DATA] = "data",
-		[SEG_RST] = "RST", [SEG_ICMP] = "ICMP error",
+		[SEG_RST] = "RST", [SEG_ICMP] = "ICMP error (from ?)",
 	};
 
 	return names[seg];

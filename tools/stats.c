@@ -31,13 +31,13 @@ static void add_visits(struct stats *st, const struct conn *c)
 static void add_handshake(struct stats *st, const struct conn *c)
 {
 	const struct step *made = conn_find(c, TCPTRAIL_ESTABLISHED);
-	const struct step *got = conn_find_cause(c, TCPTRAIL_C_ACCEPT);
 	const struct step *first = c->nsteps ? c->step[0] : NULL;
+	uint64_t wait;
 
 	if (!made || !made->ts_ns)
 		return;
-	if (got && got->ts_ns >= made->ts_ns)
-		add(&st->accept_wait, got->ts_ns - made->ts_ns);
+	if (conn_accept_wait(c, &wait))
+		add(&st->accept_wait, wait);
 	/* A birth that was not seen says nothing about the handshake. */
 	if (!first || !first->ts_ns || (c->who.flags & TCPTRAIL_F_LATE) ||
 	    first->ts_ns > made->ts_ns)

@@ -330,6 +330,27 @@ bool conn_not_accepted(const struct conn *c)
 	       conn_find(c, TCPTRAIL_ESTABLISHED);
 }
 
+uint64_t timeline_known(const struct timeline *tl, size_t i, uint64_t now_ns)
+{
+	for (i++; i < tl->n; i++)
+		if (tl->v[i].ts_ns)
+			return tl->v[i].ts_ns;
+	return now_ns;
+}
+
+bool conn_accept_wait(const struct conn *c, uint64_t *ns)
+{
+	const struct step *made = conn_find(c, TCPTRAIL_ESTABLISHED);
+	const struct step *got = conn_find_cause(c, TCPTRAIL_C_ACCEPT);
+
+	/* The step of accept() itself says only that it was there already. */
+	if (!got || !made || made->old == made->new ||
+	    got->ts_ns < made->ts_ns)
+		return false;
+	*ns = got->ts_ns - made->ts_ns;
+	return true;
+}
+
 bool conn_iss(const struct conn *c, uint32_t *iss)
 {
 	*iss = c->iss;

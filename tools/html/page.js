@@ -169,6 +169,7 @@ const context = canvas.getContext("2d");
 
 function resize() {
 	const ratio = window.devicePixelRatio || 1;
+	rows.style.height = conns.length * ROW + HEAD + 4 + "px";
 	width = rows.clientWidth;
 	height = rows.clientHeight;
 	canvas.width = width * ratio;
@@ -199,9 +200,10 @@ function drawAxis() {
 		const x = xOf(first + t);
 		if (x < LABEL)
 			continue;
+		const text = (t / 1e9).toFixed(Math.max(0, 9 - Math.floor(Math.log10(step) + 1e-9))) + "s";
 		context.fillRect(x, HEAD - 4, 1, 4);
-		context.fillText((t / 1e9).toFixed(Math.max(0, 9 - Math.floor(Math.log10(step) + 1e-9))) +
-				 "s", x + 3, HEAD - 8);
+		if (x + 3 + context.measureText(text).width <= width)
+			context.fillText(text, x + 3, HEAD - 8);
 	}
 }
 
@@ -214,15 +216,20 @@ function endOf(c, i) {
 }
 
 function drawBar(c, y) {
-	let from = 0;
+	let to = first;
 	c.visits.forEach((v, i) => {
-		from = Math.max(from, v[1]) || first;
+		const from = v[1] || to, next = c.visits[i + 1];
+		to = endOf(c, i);
+		// Before a hole: to the middle of what is not known.
+		if (next && !next[1])
+			to = (from + to) / 2;
 		if (v[0] === CLOSE && i + 1 === c.visits.length)
 			return;
-		const x1 = Math.max(LABEL, xOf(from)), x2 = Math.min(width - 8, xOf(endOf(c, i)));
+		const x1 = Math.max(LABEL, xOf(from)), x2 = Math.min(width - 8, xOf(to));
 		if (x2 < LABEL || x1 > width)
 			return;
-		context.globalAlpha = v[1] ? 1 : 0.45;
+		const known = v[1] && (v[2] !== null || !next);
+		context.globalAlpha = known ? 1 : 0.45;
 		context.fillStyle = COLORS[v[0]] || COLORS[0];
 		context.fillRect(x1, y + 3, Math.max(1, x2 - x1), ROW - 6);
 		context.globalAlpha = 1;
@@ -252,6 +259,7 @@ function draw() {
 	}
 	drawAxis();
 	document.body.dataset.drawn = drawn;
+	document.body.dataset.view = view.map(t => t - first).join(" ");
 }
 
 function zoom(factor, at) {
@@ -346,14 +354,25 @@ filter.addEventListener("input", choose);
 sort.addEventListener("change", choose);
 window.addEventListener("resize", resize);
 
-// A link can name a connection, #sk:1a, or words, #words=stuck%208080.
+// A link can name a connection, #sk:1a, or words, #words=stuck%208080; a lone %
+// stands for itself.
+function decoded(text) {
+	try {
+		return decodeURIComponent(text);
+	} catch (e) {
+		return text;
+	}
+}
+
 function follow() {
-	const hash = decodeURIComponent(location.hash.slice(1));
+	const hash = decoded(location.hash.slice(1));
 	if (hash.startsWith("words=")) {
 		filter.value = hash.slice(6);
 		choose();
 	} else if (hash) {
 		select(conns.filter(c => c.id === hash).pop() || null);
+		rows.scrollTop = shown.indexOf(selected) * ROW - height / 2;
+		ladder.scrollIntoView({ block: "nearest" });
 	}
 }
 window.addEventListener("hashchange", follow);

@@ -73,6 +73,9 @@ is "one word" "$(body shown)" 1
 open_page "$tmp/pair.html#words=nginx%20-listen"
 is "one word, and another not" "$(body shown)" 1
 
+open_page "$tmp/pair.html#words=%"
+is "a lone % is a word" "$(body ready) $(body shown)" "yes 0"
+
 open_page "$tmp/hostile.html#sk:71"
 is "hostile: the page is ready" "$(body ready)" yes
 is "hostile: selected" "$(body selected)" sk:71
@@ -95,6 +98,23 @@ result $? "only what is in sight is drawn: $drawn"
 open_page "$tmp/many.html#words=stuck%20leaky"
 stuck=$("$tool" -j -i "$tmp/many.rec" state close-wait 2> /dev/null | grep -c '"comm":"leaky"')
 is "stuck ones of one server" "$(body shown)" "$stuck"
+
+# ---- with keys and a mouse ----
+
+# used PAGE CONNECTIONS WORD SHOWN
+used() {
+	local line
+	while read -r line; do
+		case $line in
+		ok\ *)      result 0 "$1: ${line#ok }" ;;
+		not\ ok\ *) result 1 "$1: ${line#not ok }" ;;
+		*)          echo "$line" ;;
+		esac
+	done < <("$here/drive.py" "$chromium" "$tmp/$1.html" "$2" "$3" "$4" 2>&1 ||
+		echo "not ok the browser could be used")
+}
+used pair 3 curl 1
+used many 10000 leaky "$("$tool" -j -i "$tmp/many.rec" 2> /dev/null | grep -c '"comm":"leaky"')"
 
 # ---- Mermaid ----
 

@@ -12,6 +12,8 @@ facts() { # KIND RECORDING
 # One connection of each case of the scenarios, from a real run.
 if xz -dc "$pictures/scenarios.rec.xz" > "$tmp/scenarios.rec"; then
 	facts numbers scenarios
+	facts svg scenarios
+	facts overview scenarios
 	facts chrome scenarios
 else
 	result 1 "pictures: scenarios" < <(echo "cannot unpack scenarios.rec.xz (xz-utils)")
@@ -25,15 +27,20 @@ else
 fi
 for name in "${rings[@]}"; do
 	facts numbers "$name"
+	facts overview "$name"
 	facts chrome "$name"
 done
 for name in pair simultaneous hole halfopen resets late finack ipv6 reuse redacted \
 	    newsyn; do
 	facts numbers $name
+	facts overview $name
 	facts chrome $name
 done
 for name in pair hole ipv6 hostile; do
 	facts mermaid $name
+done
+for name in pair hole late; do
+	facts svg $name
 done
 facts hostile hostile
 

@@ -3,8 +3,10 @@
 """What is in pictures against what the same tool says with -j.
 
 usage: facts.py numbers TOOL RECORDING   every number of every ladder
+       facts.py svg TOOL RECORDING       the ladders as SVG, against those of the page
+       facts.py overview TOOL RECORDING  every number of the overview
        facts.py chrome TOOL RECORDING    the trace, against its format and -j
-       facts.py mermaid TOOL RECORDING   the structure of each diagram
+       facts.py mermaid TOOL RECORDING   the structure and the numbers of each diagram
        facts.py shape FILE...            elements and texts of SVG files, in order
        facts.py hostile TOOL RECORDING   nothing gets out of its place
 """
@@ -17,6 +19,7 @@ import xml.etree.ElementTree as ET
 
 SVG = "{http://www.w3.org/2000/svg}"
 SHORT = {"ESTABLISHED": "ESTAB"}
+NAMELESS = {"?": "unknown"}
 complaints = []
 
 
@@ -31,6 +34,18 @@ def run(tool, *args):
 def show(tool, recording):
     lines = [json.loads(line) for line in run(tool, "show", "-j", "-i", recording).splitlines()]
     return [c for c in lines if "summary" not in c]
+
+
+def summary(tool, recording):
+    return json.loads(run(tool, "show", "-j", "-i", recording).splitlines()[-1])["summary"]
+
+
+def check_address(c, text):
+    """Does it name both ends? Ports are numbers, and addresses made of them."""
+    for end in (c["local"], c["remote"])[:1 if c["state"] == "LISTEN" else 2]:
+        if end["port"] and not re.search(r"%s(%%\w+)?\]?:%d( |$)" % (
+                re.escape(end["addr"]), end["port"]), text):
+            complain(c["id"], "is not", text)
 
 
 def page(tool, recording):
@@ -155,7 +170,13 @@ class Ladder:
             m = re.match(r"(connect|close|shutdown|accept)\(\) (\d+ [^,]*)", t)
             if m and m[2] not in want:
                 complain(self.name, t, "is nobody's call")
+        waits = [e["accept_wait_ns"] for e in self.ends if "accept_wait_ns" in e]
+        shown = [t.rsplit(" ", 1)[1] for t in self.texts if ", waited " in t]
+        if sorted(map(duration, waits)) != sorted(shown):
+            complain(self.name, "waited", shown, "for accept(), not", waits)
         for s in self.steps:
+            if s["cause"] == "connect_failed" and any(t.startswith("SYN ") for t in self.texts):
+                complain(self.name, "a SYN that connect() did not send")
             if s["cause"] == "connect" and s["owner"]:
                 self.take("connect() %d %s" % (s["owner"]["pid"], s["owner"]["comm"]))
 
@@ -187,10 +208,123 @@ def numbers(tool, recording):
             ends += [c for c in by_key[ends[0]["peer"]]][-1:]
         Ladder(texts, ends, data["now"]).check()
         done += 1
+    names = [name for name, _ in data["inks"][data["firstState"]:]]
     for c, p in zip(conns, data["conns"]):
-        if [v[1:3] for v in p["visits"]] != [[s["ts_ns"], s["length_ns"]] for s in c["states"]]:
-            complain(c["id"], "states of the page are not those of -j")
+        got = [(names[v[0]], v[1], v[2]) for v in p["visits"]]
+        if got != [(NAMELESS.get(s["state"], s["state"]), s["ts_ns"], s["length_ns"])
+                   for s in c["states"]]:
+            complain(c["id"], "states of the page are not those of -j:", got)
+        got = p["id"], p["state"], p["history"], bool(p["passive"]), bool(p["open"])
+        if got != (c["id"], c["state_nr"], c["complete"], c["passive"], c["open"]):
+            complain(c["id"], "the page says", got)
+        check_address(c, p["local"] + " " + p["remote"])
+    if data["lost"] != summary(tool, recording)["lost_unrecovered"]:
+        complain("records lost:", data["lost"])
     print("%d ladders of %d connections" % (done, len(conns)))
+
+
+# ---- SVG ----
+
+def parts(root):
+    """Of each element: what it is, what it says, when, how long."""
+    for e in root:
+        says = e.text if e.tag == SVG + "text" else e.findtext(SVG + "title")
+        times = [int(e.get(k)) if e.get(k) else None for k in ("data-ts", "data-ns")]
+        yield e.tag.replace(SVG, ""), e.get("class", ""), says or "", *times
+
+
+def svg(tool, recording):
+    """Texts are those of the page, which numbers() compares; bars are those of -j."""
+    data, conns, done = page(tool, recording), show(tool, recording), 0
+    for c, p in list(zip(conns, data["conns"]))[::8]:
+        last = [k for k, o in enumerate(conns) if o["id"] == c["id"]][-1]
+        if "ladder" not in p or conns[last] is not c:
+            continue
+        done += 1
+        got = list(parts(ET.fromstring(run(tool, "export", "-q", "--svg", "-", "-i", recording,
+                                           c["id"]))))
+        want = [s[8] for s in data["ladders"][p["ladder"]]["s"] if s[0] == 3]
+        # The heading is that of the connection asked for.
+        if [g[2] for g in got if g[0] == "text"][3:] != want[3:]:
+            complain(c["id"], "has other texts than its page")
+        bars = {g[3:] for g in got if g[0] == "rect" and g[3]}
+        for s in c["states"]:
+            if s["ts_ns"] and (s["ts_ns"], s["length_ns"]) not in bars:
+                complain(c["id"], "has no bar of", s["state"], s["ts_ns"], s["length_ns"])
+    print("%d SVG files" % done)
+
+
+def check_bars(conns, got):
+    """One bar for each state, and two texts for each connection."""
+    want = [(s["state"], s["ts_ns"] or None, s["length_ns"]) for c in conns
+            for i, s in enumerate(c["states"])
+            if not (s["state"] == "CLOSE" and i + 1 == len(c["states"]))]
+    bars = [g[2:] for g in got if g[0] == "rect" and g[2]]
+    if bars != want:
+        complain("bars", [b for b in bars if b not in want], "not",
+                 [w for w in want if w not in bars])
+    labels = [k for k, g in enumerate(got) if g[0] == "text" and g[2].startswith("sk:")]
+    for c, k in zip(conns, labels):
+        check_address(c, " ".join(got[k][2].split()[1:4]))
+        beside = [g[2] for g in got[k + 1:] if g[0] == "text"][0]
+        age = "?" if c["age_ns"] is None else duration(c["age_ns"])
+        want = "%s %s+" % (SHORT.get(c["state"], c["state"]), age)
+        if got[k][2].split()[0] != c["id"] or (c["open"] and beside.lstrip("! ") != want):
+            complain(got[k][2], "is", beside, "not", c["id"], want)
+    return sum(g[2].startswith("! ") for g in got if g[0] == "text")
+
+
+def check_groups(conns, got):
+    texts = [g[2] for g in got if g[0] == "text"]
+    groups, stuck = {}, 0
+    for c in conns:
+        end = c["local"] if c["passive"] or c["states"][0]["state"] == "LISTEN" else c["remote"]
+        role = "listener" if c["states"][0]["state"] == "LISTEN" else \
+            "server" if c["passive"] else "client"
+        who = c["opener"]["comm"] if c["opener"] else "?"
+        groups.setdefault("port %d, %s %s" % (end["port"], role, who), []).append(c)
+    rest = len(conns)
+    for k, title in enumerate(texts):
+        if not re.match(r"port \d+, |\d+ other groups", title):
+            continue
+        n, is_open = map(int, re.fullmatch(r"(\d+), open (\d+)", texts[k + 1]).groups())
+        members = groups.get(title)
+        rest -= n
+        if members and (n, is_open) != (len(members), sum(c["open"] for c in members)):
+            complain(title, "has", texts[k + 1], "not", len(members))
+        if not members and title != "%d other groups" % (len(groups) - 39):
+            complain("no such group:", title)
+        m = re.fullmatch(r"! (\d+) stuck, up to (.*)", texts[k + 2]) if texts[k + 2:] else None
+        stuck += int(m[1]) if m else 0
+        if m and members and (int(m[1]) > is_open or
+                              m[2] not in [duration(c["age_ns"]) for c in members if c["open"]]):
+            complain(title, texts[k + 2])
+    if rest:
+        complain(rest, "connections are in no group, or in two")
+    return stuck
+
+
+def overview(tool, recording):
+    conns = show(tool, recording)
+    got = list(parts(ET.fromstring(run(tool, "export", "-q", "--svg", "-", "-i", recording))))
+    texts = [g[2] for g in got if g[0] == "text"]
+    bars = len(conns) <= 60
+    stuck = check_bars(conns, got) if bars else check_groups(conns, got)
+    if int(texts[0].split()[0]) != len(conns):
+        complain(texts[0])
+    counts = {}
+    for c in conns:
+        name = SHORT.get(c["state"], c["state"])
+        counts[name] = counts.get(name, 0) + 1
+    line = texts[1].split("at the end: ")[1]
+    if {k: int(n) for n, k in re.findall(r"(\d+) ([A-Z_0-9?]+)(?=,)", line)} != counts:
+        complain(line, "not", counts)
+    lost = re.search(r"records lost: (\d+)", line)
+    if int(lost[1] if lost else 0) != summary(tool, recording)["lost_unrecovered"]:
+        complain(line)
+    if int(re.search(r"(\d+) stuck", line)[1]) != stuck:
+        complain(line, "but", stuck, "are marked")
+    print("%d %s, %d stuck" % (len(conns), "bars" if bars else "connections in groups", stuck))
 
 
 # ---- the trace ----
@@ -206,7 +340,7 @@ def ns_of(us):
 def chrome(tool, recording):
     trace = json.loads(run(tool, "export", "--chrome", "-", "-i", recording))
     events = trace["traceEvents"]
-    threads, slices, flows = {}, {}, {}
+    threads, slices, flows, points = {}, {}, {}, {}
     for e in events:
         missing = ({"ph", "name", "pid", "tid"} | NEEDED.get(e["ph"], {"?"})) - set(e)
         if missing:
@@ -219,6 +353,8 @@ def chrome(tool, recording):
             slices.setdefault(e["tid"], []).append(e)
         elif e["ph"] in "sf":
             flows.setdefault(e["id"], []).append(e)
+        if e["ph"] in "isf":
+            points.setdefault(e["tid"], []).append(e)
     for e in events:
         if e["ph"] != "M" and threads[e["tid"]]["pid"] != e["pid"]:
             complain("a thread of two processes", e)
@@ -243,6 +379,14 @@ def chrome(tool, recording):
                for s in slices.get(tid, []) if "since_ns" in s["args"]]
         if want != got:
             complain(threads[tid]["args"]["name"], "has", got, "not", want)
+        times = {s["ts_ns"] for s in c["steps"] + c["events"] + c["states"]}
+        for e in slices.get(tid, []):
+            length = e["args"].get("length_ns")
+            if length is not None and ns_of(e["dur"]) != length:
+                complain("is drawn", e["dur"], "long:", e)
+        for e in points.get(tid, []):
+            if ns_of(e["ts"]) not in times:
+                complain("at the time of no step:", e)
     print("%d slices, %d arrows" % (sum(map(len, slices.values())), len(flows)))
 
 
@@ -253,8 +397,25 @@ LINES = [r"    participant [CS] as [^<>;]+<br/>([^<>;#]|#\d+;)+",
          r"    (C(->>|-x)S|S(->>|-x)C): ([^<>;#]|#\d+;)+"]
 
 
+def check_diagram(c, lines, texts):
+    """All that it says is in the ladder, which numbers() compares with -j."""
+    left = list(texts)
+    for line in lines[3:]:
+        said = re.sub(r"#(\d+);", lambda m: chr(int(m[1])), line.split(": ", 1)[1])
+        time = re.match(r"(-?\d+\.\d{6}) ", said) if "Note" in line else None
+        said = said[time.end():] if time else said
+        if (time and time[1] not in texts) or said not in left:
+            complain(c["id"], "is not in its ladder:", line)
+        else:
+            left.remove(said)
+    for t in left[7:]:
+        if re.search(r"(seq|ack)=|^[A-Z]+[A-Z_0-9]* ([\d.]+[a-z]|\?)|\(\) \d", t):
+            complain(c["id"], "the diagram lacks", t)
+
+
 def mermaid(tool, recording):
-    done = 0
+    done, data = 0, page(tool, recording)
+    pages = {p["id"]: p for p in data["conns"]}
     for c in show(tool, recording):
         lines = run(tool, "export", "-q", "--mermaid", "-", "-i", recording,
                     c["id"]).splitlines()
@@ -268,6 +429,8 @@ def mermaid(tool, recording):
         for line in lines[1:]:
             if not any(re.fullmatch(p, line) for p in LINES):
                 complain(c["id"], "no line of a diagram:", line)
+        check_diagram(c, lines, [s[8] for s in data["ladders"][pages[c["id"]]["ladder"]]["s"]
+                                 if s[0] == 3])
     print("%d diagrams" % done)
 
 
