@@ -16,7 +16,8 @@ as_root() {
 }
 
 missing=
-for package in linux-perf bpftrace bpfcc-tools libbpf-tools trace-cmd gnuplot-nox; do
+for package in linux-perf bpftrace bpfcc-tools libbpf-tools trace-cmd babeltrace2 \
+		gnuplot-nox; do
 	dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null |
 		grep -qx installed || missing="$missing $package"
 done

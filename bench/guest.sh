@@ -305,18 +305,39 @@ table_memory() {
 	done
 }
 
-# Recordings of the peers, for the speed of their readers
+# Recordings of the same connections, for the speed of their readers
 table_record() {
+	local n=${BENCH_RECORD:-100000}
+	insmod "$ko"
+	"$tool" record -o $work/trail -- "$load" -s -n $n rst 2> "$BENCH_OUT/trail.said"
+	rmmod tcptrail
+	cp $work/trail "$BENCH_OUT/"
 	if have trace-cmd; then
 		trace-cmd record -q -o $work/trace.dat -b 65536 -e sock:inet_sock_set_state \
-			"$load" -s -n 20000 rst > /dev/null 2>&1
+			"$load" -s -n $n rst > /dev/null 2>&1
 		cp $work/trace.dat "$BENCH_OUT/"
 	fi
 	if have perf; then
 		perf record -q -a -m 8192 -e sock:inet_sock_set_state -o $work/perf.data \
-			-- "$load" -s -n 20000 rst > /dev/null 2>&1
+			-- "$load" -s -n $n rst > /dev/null 2>&1
 		cp $work/perf.data "$BENCH_OUT/"
 	fi
+}
+
+# What "tcptrail stuck" takes on a full machine, without the module and with it
+table_stuck() {
+	local size=${BENCH_STUCK:-100000 5000} name
+	ulimit -n 20000
+	ulimit -u unlimited
+	modprobe tcp_diag
+	cp "$tool" $work/tcptrail
+	for name in no-module module; do
+		[ $name = no-module ] || insmod "$ko" max_trails=262144
+		say $name $("${load%load}stuck" $size $work/tcptrail)
+		# Until the last of these sockets is forgotten
+		sleep 130
+	done
+	rmmod tcptrail
 }
 
 # Wall time on CPUs that really run side by side

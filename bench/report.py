@@ -121,13 +121,16 @@ def plain(folder, name, head, out, numbers=1):
 def tool(folder, out):
     """Readers of recordings: records per second of CPU time."""
     rows = []
-    for name, records, seconds, peak in figures(folder, "tool"):
-        rows.append([name, float(records), float(seconds),
-                     float(records) / float(seconds), float(peak) / 1024])
+    data = {name: [float(x) for x in rest]
+            for name, *rest in figures(folder, "tool")}
+    records, seconds, _ = data.get("trace-cmd-report", (0, 1, 0))
+    for name, (n, cpu, peak) in data.items():
+        rows.append([name, n, cpu, n / cpu, peak / 1024,
+                     n / cpu / (records / seconds) if records else ""])
     if rows:
         out.write("\ntool\n\n")
-        write(folder, "tool", ["reader", "records", "CPU seconds",
-                               "records/s", "peak MiB"], rows, out)
+        write(folder, "tool", ["reader", "records", "CPU seconds", "records/s",
+                               "peak MiB", "x trace-cmd"], rows, out)
 
 
 def main():
@@ -145,6 +148,8 @@ def main():
                                  "resident"], out, 3)
         plain(folder, "smp", ["CPUs", "case", "ns/connection"], out, 1)
         tool(folder, out)
+        plain(folder, "stuck", ["case", "sockets", "processes", "instructions",
+                                "KiB"], out, 4)
     with open(os.path.join(folder, "report.md"), encoding="utf-8") as f:
         sys.stdout.write(f.read())
 
