@@ -44,10 +44,15 @@ machines_debug() {
 	looked icount
 }
 
+# Left out: what needs rules of tc, which that kernel has not, and 100,000 SYNs,
+# which take hours there.
 machines_kcsan() {
-	# shellcheck disable=SC2046 # a list of words
+	local tests
+	tests=$(list_tests smp | tr ' ' '\n' | grep -vx -e scenarios/race.py -e device/flood)
+	echo "left out on kcsan: scenarios/race.py device/flood"
+	# shellcheck disable=SC2086 # a list of words
 	boot kcsan --smp 2 --kernel kcsan "${common[@]}" -- \
-		"${short[@]}" $(list_tests smp) torture/signals torture/small
+		"${short[@]}" $tests torture/signals torture/small
 }
 
 [ $# -gt 0 ] || set -- debug kcsan

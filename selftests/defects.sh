@@ -61,29 +61,30 @@ defects_native=(barrier_release barrier_both)
 
 make_unchanged()	{ seed unchanged module/trail.c; }
 make_wrong_cookie()	{ seed wrong_cookie module/trail.c \
-	'/^static void trail_to_record/,/^}/s/^\trec->conn = t->conn;/&\n\trec->conn.cookie ^= 1ULL << 40;/'; }
+	'/^static .*void trail_to_record/,/^}/s/^\tmemcpy(.*/&\n\trec->conn.cookie ^= 1ULL << 40;/'; }
 make_swapped_cause()	{ seed swapped_cause module/cause.c \
-	's/old == TCP_SYN_SENT ? TCPTRAIL_C_SYNACK_IN/old != TCP_SYN_SENT ? TCPTRAIL_C_SYNACK_IN/'; }
-make_stale_bytes()	{ seed stale_bytes module/trail.c \
-	'/memset(rec->pad, 0/d'; }
+	's/cause_by_nobody(old == TCP_SYN_SENT ?/cause_by_nobody(old != TCP_SYN_SENT ?/'; }
+make_stale_bytes()	{ seed stale_bytes module/step.h \
+	'/^\trec->listener = 0;/d'; }
 make_loss_off_by_one()	{ seed loss_off_by_one module/reader.c \
 	's/at->next - first);/at->next - first + 1);/'; }
 make_moved_cursor()	{ seed moved_cursor module/reader.c \
 	's/^struct reader \*reader_create/static struct reader *other;\n\n&/' \
 	's/^\treader_restart(rd, true);/&\n\tif (other)\n\t\tother->at[0].next = rd->at[0].next;\n\telse\n\t\tother = rd;/' \
 	'/^void reader_destroy/,/^}/s/^{/{\n\tif (other == rd)\n\t\tother = NULL;/'; }
-make_kept_trail()	{ seed kept_trail module/trail.c \
-	's/^\tif (!trail_objects(t))/\tif (!trail_objects(t) \&\& object != TCPTRAIL_O_REQUEST)/'; }
+make_kept_trail()	{ seed kept_trail module/step.h \
+	's/^\tif (t->objects)/\tif (t->objects || object == TCPTRAIL_O_REQUEST)/'; }
 make_sleeping_call()	{ seed sleeping_call module/trail.c \
 	's/GFP_NOWAIT | __GFP_NOWARN/GFP_KERNEL/'; }
 make_leaked_trail()	{ seed leaked_trail module/trail.c \
 	'/^static void trail_end/,/^}/s/^\ttrail_free(t);/\tatomic_dec(\&trail_count);/' \
 	's/^static void trail_free(/static void __maybe_unused trail_free(/'; }
+# lockdep does not know the locks of the table, which are bits.
 make_lock_inversion()	{ seed lock_inversion module/trail.c \
-	's/^static atomic64_t trail_refused;/&\nstatic DEFINE_SPINLOCK(trail_other);/' \
-	'/^int trail_copy_bucket/,/^}/s/^\tspin_lock_irqsave(&b->lock, flags);/\tspin_lock_irqsave(\&trail_other, flags);\n\tspin_lock(\&b->lock);/' \
-	'/^int trail_copy_bucket/,/^}/s/^\tspin_unlock_irqrestore(&b->lock, flags);/\tspin_unlock(\&b->lock);\n\tspin_unlock_irqrestore(\&trail_other, flags);/' \
-	'/^static void trail_end/,/^}/s/^\ttrail_uncount_request(t);/\tspin_lock(\&trail_other);\n&\n\tspin_unlock(\&trail_other);/'; }
+	's/^static atomic64_t trail_refused;/&\nstatic DEFINE_SPINLOCK(trail_one);\nstatic DEFINE_SPINLOCK(trail_two);/' \
+	'/^int trail_copy_bucket/,/^}/s/^\tbit_spin_lock(.*/&\n\tspin_lock(\&trail_one);\n\tspin_lock(\&trail_two);/' \
+	'/^int trail_copy_bucket/,/^}/s/^\t__bit_spin_unlock(.*/\tspin_unlock(\&trail_two);\n\tspin_unlock(\&trail_one);\n&/' \
+	'/^static void trail_end/,/^}/s/^\ttrail_uncount_request(t);/\tspin_lock(\&trail_two);\n\tspin_lock(\&trail_one);\n&\n\tspin_unlock(\&trail_one);\n\tspin_unlock(\&trail_two);/'; }
 make_missing_unregister() { seed missing_unregister module/hooks.c \
 	'/^static void tracepoints_detach/,/^}/s/if (hooks_active/if (i \&\& hooks_active/'; }
 

@@ -88,7 +88,7 @@ def checksum(data):
 
 
 def stale_syn():
-    """A SYN whose sender will not answer (RFC 9293, 3.5: half-open)."""
+    """A SYN whose sender will not answer: a request that nobody completes."""
     src, dst = socket.inet_aton("192.0.2.1"), socket.inet_aton(SERVER)
     tcp = struct.pack("!HHIIBBHHH", 4242, 80, 1000, 0, 5 << 4, 2, 64240, 0, 0)
     pseudo = src + dst + struct.pack("!BBH", 0, socket.IPPROTO_TCP, len(tcp))

@@ -73,11 +73,17 @@ def reset(s):
     s.close()
 
 
+def settle():
+    """An ACK may be delayed; what follows has to find it sent, in every run."""
+    time.sleep(1)
+
+
 def orderly(family, port):
     lsn, c, s = pair(family, port)
     c.close()
-    s.recv(1)
+    settle()
     s.close()
+    settle()
     lsn.close()
 
 
@@ -94,8 +100,9 @@ def new_syn(family, port):
     """A new SYN from the same port ends a TIME_WAIT."""
     lsn, c, s = pair(family, port)
     s.close()
-    c.recv(1)
+    settle()
     c.close()
+    settle()
     c = connected(family, port + 1, port)
     reset(c)
     lsn.close()
@@ -108,6 +115,7 @@ def refused(family, port):
 def resets(family, port):
     lsn, c, s = pair(family, port)
     reset(s)
+    settle()
     c.close()
     lsn.close()
 
@@ -117,6 +125,7 @@ def syncookie(family, port):
     lsn, c, s = pair(family, port)
     write_sysctl("tcp_syncookies", "1")
     reset(c)
+    settle()
     s.close()
     lsn.close()
 
@@ -125,6 +134,7 @@ def not_accepted(family, port):
     lsn = listener(family, port)
     c = connected(family, port + 1, port)
     lsn.close()
+    settle()
     c.close()
 
 
@@ -134,6 +144,7 @@ def half_open(family, port):
     c = connected(family, port + 1, port)
     time.sleep(30)
     c.close()
+    settle()
     lsn.close()
 
 

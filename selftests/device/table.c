@@ -206,6 +206,16 @@ TEST_F(table, quarter_for_requests)
 	EXPECT_EQ(0, info.requests);
 	EXPECT_EQ(1, info.trails);
 	EXPECT_EQ(2, info.no_trail);
+
+	/* One that ends as a request gives its room back, too. */
+	client[0] = socket(variant->family, SOCK_STREAM, 0);
+	ASSERT_EQ(0, connect(client[0], (struct sockaddr *)&addr, len));
+	ASSERT_EQ(0, tt_info(self->rd->fd, &info));
+	EXPECT_EQ(1, info.requests);
+	tt_reset(client[0]);
+	ASSERT_EQ(0, tt_info(self->rd->fd, &info));
+	EXPECT_EQ(0, info.requests);
+	EXPECT_EQ(1, info.trails);
 	ASSERT_EQ(0, tt_log_drain(&self->log, self->rd));
 	/* One for which there was no room was not opened by TCP Fast Open. */
 	for (nth = 0; (rec = tt_find(&self->log, 0, 0, nth)); nth++) {

@@ -149,9 +149,9 @@ def shift(o, cause, ns):
     return bool(s)
 
 
-@bend("a FIN is seen 5 ms late")
+@bend("a FIN is seen 25 ms late")
 def _(o, all_):
-    return shift(o, "fin_in", 5000000)
+    return shift(o, "fin_in", 25000000)
 
 
 @bend("an ACK is seen 1 ms before it came")

@@ -7,6 +7,7 @@ orders lead to the same.
 """
 
 import collections
+import copy
 
 from model import Machine
 from seen import FIN, RST, SYN
@@ -16,6 +17,8 @@ EADDRNOTAVAIL = 99
 MOST_ORDERS = 400
 # How long a packet may wait between its time stamp and its handling.
 QUEUE = 50000
+# How much later than the call a segment may be seen that it sends.
+OUT = 150000
 # From _exit() until all is closed: of a process with one socket, and with many.
 GONE, GONE_MANY = 3 * MS, 500 * MS
 
@@ -158,6 +161,7 @@ class Flow:
     def __init__(self, key, link, packets, events, sysctls, busy):
         """@busy: (t0, t1) of every call on its socket"""
         self.key, self.link, self.packets = key, link, packets
+        self.given = [copy.copy(e) for e in events]
         self.events = sorted(events, key=lambda e: e.t0)
         self.sysctls, self.busy = sysctls, busy
         for e in self.events:
@@ -174,11 +178,17 @@ class Flow:
             if not p.tx:
                 continue
             again = p.flags & FIN and p.seq + p.len in fins
-            if p.flags & want and not again and e.t0 - 5000 <= p.ts <= e.hi + 20000:
+            if p.flags & want and not again and not self.answers(i) and \
+                    e.t0 - 5000 <= p.ts <= e.hi + OUT:
                 return i
             if p.flags & FIN:
                 fins.add(p.seq + p.len)
         return None
+
+    def answers(self, i):
+        """Is it a RST that a segment may have provoked, just before it?"""
+        p, before = self.packets[i], self.packets[i - 1] if i else None
+        return p.flags & RST and before and not before.tx and p.ts - before.ts <= QUEUE
 
     def place(self, e):
         """It came before packet number first ... last."""
@@ -198,8 +208,8 @@ class Flow:
     @staticmethod
     def at_segment(e, ts):
         """The segment tells which of several closes it was."""
-        e.hi = min(e.hi, ts + 20000)
-        ways = [w for w in e.ways if w[1] - 5000 <= ts <= w[2] + 20000]
+        e.hi = min(e.hi, ts + 5000)
+        ways = [w for w in e.ways if w[1] - 5000 <= ts <= w[2] + OUT]
         if len(ways) == 1:
             e.ways, (e.kind, e.t0, _, e.pid) = ways, ways[0]
 
@@ -223,28 +233,56 @@ class Flow:
         if len(e.ways) > 1:
             for way in e.ways[:-1]:
                 if choose():
-                    e = Event(way[0], e.t0, e.hi, way[3], e.sid)
+                    e, read = Event(way[0], e.t0, e.hi, way[3], e.sid), e.read
+                    e.read = read
                     break
         m.call(e)
 
+    def behind_calls(self):
+        """
+        The same, but what came during a call on the socket is handled when the
+        call lets go of it (release_sock()). None: nothing did.
+        """
+        packets = []
+        for p in self.packets:
+            end = max((t1 for t0, t1 in self.busy if t0 <= p.ts < t1), default=0)
+            if end and not p.tx:
+                p = copy.copy(p)
+                p.ts = end
+            packets.append(p)
+        packets.sort(key=lambda p: p.ts)
+        if [p.ts for p in packets] == [p.ts for p in self.packets]:
+            return None
+        return Flow(self.key, self.link, packets, [copy.copy(e) for e in self.given],
+                    self.sysctls, self.busy)
+
     def outcomes(self, listeners):
         """Every possible outcome: a list of lists of connections. None: too many."""
-        choose, found = Chooser(), {}
-        for _ in range(MOST_ORDERS):
-            try:
-                conns = self.run(listeners(choose), choose)
-                found.setdefault(tuple(summary(c) for c in conns), conns)
-            except Impossible:
-                pass
-            if not choose.next():
-                return list(found.values())
-        return None
+        found = {}
+        for flow in filter(None, (self, self.behind_calls())):
+            choose = Chooser()
+            for _ in range(MOST_ORDERS):
+                try:
+                    conns = flow.run(listeners(choose), choose)
+                    found.setdefault((meaning(conns), times(conns)), conns)
+                except Impossible:
+                    pass
+                if not choose.next():
+                    break
+            else:
+                return None
+        return list(found.values())
 
 
-def summary(c):
-    """What of a connection must be equal for two orders to mean the same."""
-    return (c.passive, c.iss, c.irs, c.errno, c.accepted,
-            tuple((s.state, s.cause, s.owner) for s in c.steps))
+def meaning(conns):
+    """What must be equal for two orders to mean the same."""
+    return tuple((c.passive, c.iss, c.irs, c.errno, c.accepted,
+                  tuple((s.state, s.cause, s.owner) for s in c.steps)) for c in conns)
+
+
+def times(conns):
+    """When a timer and a segment do the same, they do it at another time."""
+    return tuple(tuple((s.lo, s.hi) for s in c.steps) for c in conns)
 
 
 def flows(seen, sockets):

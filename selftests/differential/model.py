@@ -8,7 +8,7 @@ tcptrail, and shares no code with it.
 
 from seen import ACK, FIN, RST, SYN
 from segments import Segments
-from tcb import FULL, MS, SEC, Conn, Impossible, rel
+from tcb import FULL, MS, NEVER, SEC, Conn, Impossible, rel
 
 
 class Machine(Segments):
@@ -28,7 +28,7 @@ class Machine(Segments):
     # ---- time ----
 
     def when(self, p):
-        return p.ts - self.EARLY, p.ts + self.LATE
+        return p.came - self.EARLY, p.ts + self.LATE
 
     def deadline(self):
         """(lo, hi, function) of the timer that ends the present state."""
@@ -76,15 +76,18 @@ class Machine(Segments):
             if end > c.una and (end <= most or (begin <= c.una and not at)):
                 at.append(ts)
             most = max(most, end)
-        if len(at) < 3 or self.later(c, at[-1]):
+        if len(at) < 2:
             return None
         retries = self.sysctls["ipv4/tcp_orphan_retries" if c.dead else "ipv4/tcp_retries2"]
         limit = ((2 << retries) - 1) * 200 * MS
-        gap = at[-1] - at[-2]
-        lo, hi = at[-1] + gap * 17 // 10, at[-1] + gap * 23 // 8 + 60 * MS
-        if hi - at[1] < limit:
+        gap = max(at[-1] - max(at[-2], c.advanced), 200 * MS)   # tcp_rearm_rto()
+        lo, hi = at[-1] + gap * 16 // 10, at[-1] + gap * 23 // 8 + 60 * MS
+        if len(at) == 2:
+            # What came between has put off the first one: the gap tells little.
+            lo = min(lo, at[1] + limit - 10 * MS)
+        if hi - at[1] < limit or self.later(c, hi):
             return None
-        return lo, hi, self.give_up
+        return lo, hi if lo - at[1] >= limit else NEVER * 2, self.give_up
 
     def later(self, c, ts):
         """Did it send anything but a RST after that? Then it had not given up."""
@@ -239,7 +242,7 @@ class Machine(Segments):
 
     def synack_out(self, c, p):
         """reqsk_timer_handler(); tcp_check_req() answers a repeated SYN."""
-        if c.synacks and p.ts >= c.timer[0]:
+        if c.synacks and p.ts >= c.timer[0] and p.ts - c.asked > self.LATE:
             c.timeouts += 1
         c.synacks += 1
         c.timer = self.span(p.ts, SEC << c.timeouts)

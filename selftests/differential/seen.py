@@ -18,10 +18,11 @@ ICMP = 256      # in flags: an ICMP error about a segment of this flow
 
 
 class Packet:
-    __slots__ = ("ts", "pos", "tx", "seq", "ack", "flags", "len", "tsval", "err")
+    __slots__ = ("ts", "pos", "tx", "seq", "ack", "flags", "len", "tsval", "err", "came")
 
     def __init__(self, ts, pos, tx, seq, ack, flags, length, tsval, err=0):
         self.ts, self.pos, self.tx = ts, pos, tx
+        self.came = ts                  # ts is when it was handled, if that differs
         self.seq, self.ack, self.flags, self.len = seq, ack, flags, length
         self.tsval, self.err = tsval, err
 

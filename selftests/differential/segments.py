@@ -44,7 +44,7 @@ class Segments:
         c = self.cur = Conn(True)
         self.conns.append(c)
         c.listener, c.irs, c.recent, c.rcv, c.told = sid, p.seq, p.tsval, 1, 1
-        c.timer = self.span(p.ts, SEC)
+        c.timer, c.asked = self.span(p.ts, SEC), p.ts
         c.step("REQUEST", "syn_in", self.when(p))
 
     def in_syn_sent(self, c, p):
@@ -75,6 +75,7 @@ class Segments:
         end = begin + p.len + bool(p.flags & SYN) + bool(p.flags & FIN)
         kind = p.flags & (RST | SYN | ACK)
         if begin == 0 and kind == SYN:
+            c.asked = p.ts
             return
         if kind & ACK and not kind & RST and (c.iss is None or rel(p.ack, c.iss) != 1):
             return
@@ -155,7 +156,8 @@ class Segments:
         # tcp_replace_ts_recent()
         if p.tsval is not None and begin <= c.told and not self.paws(c, p, 0):
             c.recent = p.tsval
-        c.una = max(c.una, ack)
+        if ack > c.una:
+            c.una, c.advanced = ack, p.ts
         fresh = self.on_ack(c, p, begin, end)
         if not c.over() and not c.mini:
             self.on_text(c, p, begin, end, fresh)

@@ -38,6 +38,7 @@ class Conn:
         self.passive, self.state, self.steps = passive, "CLOSE", []
         self.iss = self.irs = None
         self.una, self.sent = 0, 0          # SND.UNA, SND.NXT
+        self.advanced = 0                   # when SND.UNA did last
         self.rcv, self.told = 0, 0          # RCV.NXT, and what of it was acknowledged
         self.fin_end = None                 # behind our FIN
         self.got_fin = None                 # the peer's FIN is here (not: in order)
@@ -46,6 +47,7 @@ class Conn:
         self.recent = None                  # TS.Recent (RFC 7323)
         self.timer = None                   # of request, TIME_WAIT: (lo, hi)
         self.timeouts = 0                   # of the request
+        self.asked = 0                      # when its SYN came last
         self.listener_gone = False
         self.accepted = self.opener = self.closer = self.errno = self.sid = self.soft = None
         self.out = []                       # (begin, end, ts) of what was sent

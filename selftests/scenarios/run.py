@@ -139,7 +139,7 @@ class Run:
         from witness import read_ss
         world = self.world
         while True:
-            yield lambda: world.wanted
+            yield (lambda: world.wanted, SLOW)
             tickets, world.wanted = world.wanted, []
             nets = {n.name: n for t in tickets for n in t[1]}
             world.snaps.append(self.show(nets.values()))

@@ -194,6 +194,8 @@ def check_numbers(e, c):
     first = t.first("rx", syn if e["passive"] else synack)
     if e["passive"]:
         ack = t.first("rx", lambda p: "A" in p["flags"] and "S" not in p["flags"])
+        if ack is None:
+            return out + ["no ACK of the handshake on the wire"]
         window = ack["win"] << (first["scale"] or 0)
     else:
         window = first["win"]
