@@ -54,7 +54,7 @@ vm_packages="qemu-system-x86 busybox-static file kmod udev iproute2 xz-utils zst
 test_packages="python3-scapy lksctp-tools libsctp-dev sparse perl bc flex bison
 	bash coreutils util-linux g++ git zsh tmux libpcre2-8-0 libssl3"
 
-deb_packages="debhelper dh-dkms dpkg-dev libncurses-dev lintian mmdebstrap"
+deb_packages="build-essential debhelper dh-dkms dpkg-dev libncurses-dev lintian mmdebstrap"
 
 cross_packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm file"
 
@@ -331,7 +331,7 @@ main() {
 	cross) packages="$build_packages $cross_packages" ;;
 	fuzz)  packages="$build_packages $fuzz_packages" ;;
 	debug) packages="$build_packages $vm_packages $test_packages $tree_packages" ;;
-	pictures) packages="$build_packages chromium fonts-dejavu-core python3 xz-utils" ;;
+	pictures) packages="$build_packages chromium chromium-driver fonts-dejavu-core python3 xz-utils" ;;
 	*)     die "usage: scripts/deps.sh [build|demo|check|deb|fuzz|cross|debug|pictures]" ;;
 	esac
 	[ "${DEPS:-}" != skip ] || return 0

@@ -168,7 +168,7 @@ image_packages() {
 
 # Everything that a build in this suite needs, headers of all its flavours too.
 root_packages() {
-	headers=$(each_kernel | awk -v s="$1" '$2 == s { print "linux-headers-" $3 }')
+	headers=$(each_kernel | awk -v s="$1" '$2 == s && $1 !~ /-arm64$/ { print "linux-headers-" $3 }')
 	# shellcheck disable=SC2086 # lists of words
 	suite_apt apt-get "$1" --simulate install $headers $tools |
 		sed -n 's/^Inst \([^ ]*\) .*/\1/p'
