@@ -53,9 +53,12 @@ static void set_who(struct tcptrail_conn *who, const struct inet_diag_msg *m)
 static void set_info(struct diag_sock *s, const struct nlattr *attr)
 {
 	size_t len = mnl_attr_get_payload_len(attr);
-	struct tcp_info ti = { 0 };
+	struct tcp_info ti;
 
-	memcpy(&ti, mnl_attr_get_payload(attr), min(len, sizeof(ti)));
+	len = min(len, sizeof(ti));
+	memcpy(&ti, mnl_attr_get_payload(attr), len);
+	if (len < sizeof(ti))
+		memset((char *)&ti + len, 0, sizeof(ti) - len);
 	s->info = (struct diag_info) {
 		.data_sent_ms = ti.tcpi_last_data_sent,
 		.data_recv_ms = ti.tcpi_last_data_recv,
@@ -129,7 +132,7 @@ void diag_add(struct diag *d, const struct nlmsghdr *nlh, uint32_t net,
 		d->damaged++;
 		return;
 	}
-	make_room(&d->sock, &d->room, d->n, sizeof(*d->sock));
+	make_raw_room(&d->sock, &d->room, d->n, sizeof(*d->sock));
 	s = &d->sock[d->n++];
 	memset(s, 0, sizeof(*s));
 	set_who(&s->who, m);

@@ -217,17 +217,16 @@ void finding_why(struct text *t, const struct look *l, const struct group *g)
 /* The other end, if it is here too. */
 static void draw_peer(struct out *o, const struct look *l, const struct group *g)
 {
+	const struct diag_sock *peer = look_peer(l, g->example[0]);
 	struct text t = { 0 };
-	struct evidence ev;
 	char id[FORMAT_MAX];
 	uint32_t at;
 
-	look_evidence(l, g->example[0], 0, &ev);
-	if (!ev.peer)
+	if (!peer)
 		return;
 	text_add(&t, "on this machine: %s %s",
-		 format_id(id, ev.peer->who.cookie), state_name(ev.peer->state));
-	at = l->holders.first[ev.peer - l->diag.sock];
+		 format_id(id, peer->who.cookie), state_name(peer->state));
+	at = l->holders.first[peer - l->diag.sock];
 	if (at != NO_HOLDER) {
 		text_add(&t, ", held by ");
 		add_process(&t, &l->holders.process[l->holders.holder[at].process]);

@@ -145,19 +145,6 @@ const char *format_date(char *buf, const struct clock *clock, uint64_t ts_ns)
 
 /* ---- addresses ---- */
 
-bool addr_is_v4(const uint8_t *addr)
-{
-	return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)addr);
-}
-
-bool addr_is_any(const uint8_t *addr)
-{
-	static const uint8_t zero[16];
-
-	return !memcmp(addr, zero, 16) ||
-	       (addr_is_v4(addr) && !memcmp(addr + 12, zero, 4));
-}
-
 static bool link_local(const uint8_t *addr)
 {
 	return addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;

@@ -40,9 +40,22 @@ const char *format_time(char *buf, struct clock *clock, uint64_t ts_ns);
 const char *format_date(char *buf, const struct clock *clock, uint64_t ts_ns);
 
 /* Is it an IPv4 address, written as IPv6? */
-bool addr_is_v4(const uint8_t *addr);
+static inline bool addr_is_v4(const uint8_t *addr)
+{
+	static const uint8_t prefix[12] = { [10] = 0xff, 0xff };
+
+	return !memcmp(addr, prefix, sizeof(prefix));
+}
+
 /* Nothing is bound or known: 0.0.0.0 and ::. */
-bool addr_is_any(const uint8_t *addr);
+static inline bool addr_is_any(const uint8_t *addr)
+{
+	static const uint8_t zero[16];
+
+	return !memcmp(addr + 12, zero, 4) &&
+	       (!memcmp(addr, zero, 12) || addr_is_v4(addr));
+}
+
 /* 10.0.0.1, fe80::1; IPv4 whenever it is IPv4. */
 const char *format_addr(char *buf, const struct tcptrail_conn *who,
 			const uint8_t *addr);

@@ -149,16 +149,19 @@ static void add_to_group(struct groups *gs, struct group *g,
 static void judge(struct groups *gs, struct tally *keys, const struct look *l,
 		  uint32_t i, uint64_t over_ns)
 {
-	const struct rule *rule;
+	const struct diag_sock *s = &l->diag.sock[i];
+	const struct rule *rule = NULL;
 	struct group_key key;
 	struct evidence ev;
 	size_t n;
 
-	look_evidence(l, i, over_ns, &ev);
-	rule = verdict_of(&ev);
-	gs->by_state[ev.s->state]++;
+	if (!verdict_quiet(s)) {
+		look_evidence(l, i, over_ns, &ev);
+		rule = verdict_of(&ev);
+	}
+	gs->by_state[s->state]++;
 	gs->total++;
-	gs->fine[ev.s->state] += !rule || rule->severity == SEV_NORMAL;
+	gs->fine[s->state] += !rule || rule->severity == SEV_NORMAL;
 	if (!rule)
 		return;
 	make_key(&key, l, i, &ev, rule);

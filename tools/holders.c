@@ -172,7 +172,8 @@ static void add_holder(struct scan *sc, size_t sock, int fd)
 
 	if (sc->thorough && have_holder(h, sock, sc->process, fd))
 		return;
-	make_room(&h->holder, &h->holder_room, h->nholders, sizeof(*h->holder));
+	make_raw_room(&h->holder, &h->holder_room, h->nholders,
+		      sizeof(*h->holder));
 	new = &h->holder[h->nholders];
 	new->process = sc->process;
 	new->fd = fd;
@@ -180,15 +181,24 @@ static void add_holder(struct scan *sc, size_t sock, int fd)
 	h->first[sock] = h->nholders++;
 }
 
+static uint32_t digits(const char *s)
+{
+	uint32_t n = 0;
+
+	while (*s >= '0' && *s <= '9')
+		n = 10 * n + *s++ - '0';
+	return n;
+}
+
 static bool socket_inode(int dir, const char *name, uint32_t *inode)
 {
 	char link[64];
 	ssize_t n = readlinkat(dir, name, link, sizeof(link) - 1);
 
-	if (n < 9 || strncmp(link, "socket:[", 8))
+	if (n < 9 || memcmp(link, "socket:[", 8))
 		return false;
 	link[n] = 0;
-	*inode = strtoul(link + 8, NULL, 10);
+	*inode = digits(link + 8);
 	return true;
 }
 
@@ -215,51 +225,54 @@ static bool know_process(struct scan *sc, int fds, uint32_t pid)
 	return true;
 }
 
-/* @fds: of a process or of one of its threads */
-static void scan_fds(struct scan *sc, DIR *fds, uint32_t pid)
+static int open_dir(int dir, const char *name)
 {
-	struct dirent *entry;
-	uint32_t inode;
-	ssize_t sock;
-
-	while ((entry = readdir(fds))) {
-		if (!isdigit((unsigned char)entry->d_name[0]) ||
-		    !socket_inode(dirfd(fds), entry->d_name, &inode))
-			continue;
-		sock = inodes_find(&sc->inodes, inode);
-		if (sock < 0 || (sc->wanted && !sc->wanted[sock]))
-			continue;
-		if (!know_process(sc, dirfd(fds), pid))
-			return;
-		add_holder(sc, sock, atoi(entry->d_name));
-	}
+	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static DIR *open_dir(int dir, const char *name)
+/* @fds: of a process or of one of its threads */
+static void scan_fds(struct scan *sc, int fds, uint32_t pid)
 {
-	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *opened = fd < 0 ? NULL : fdopendir(fd);
+	/* No readdir(): opendir() would ask twice more about each process. */
+	static _Alignas(struct dirent64) char buf[32768];
+	const struct dirent64 *entry;
+	ssize_t len, sock;
+	uint32_t inode;
 
-	if (fd >= 0 && !opened)
-		close(fd);
-	return opened;
+	while ((len = getdents64(fds, buf, sizeof(buf))) > 0) {
+		for (char *p = buf; p < buf + len; p += entry->d_reclen) {
+			entry = (const struct dirent64 *)p;
+			if (!isdigit((unsigned char)entry->d_name[0]) ||
+			    !socket_inode(fds, entry->d_name, &inode))
+				continue;
+			sock = inodes_find(&sc->inodes, inode);
+			if (sock < 0 || (sc->wanted && !sc->wanted[sock]))
+				continue;
+			if (!know_process(sc, fds, pid))
+				return;
+			add_holder(sc, sock, digits(entry->d_name));
+		}
+	}
 }
 
 static void scan_threads(struct scan *sc, uint32_t pid)
 {
-	DIR *tasks = open_dir(sc->dir, "task"), *fds;
+	int fd = open_dir(sc->dir, "task"), fds;
+	DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 	char path[32];
 
+	if (fd >= 0 && !tasks)
+		close(fd);
 	while (tasks && (entry = readdir(tasks))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
 		snprintf(path, sizeof(path), "%.20s/fd", entry->d_name);
-		fds = open_dir(dirfd(tasks), path);
-		if (!fds)
+		fds = open_dir(fd, path);
+		if (fds < 0)
 			continue;
 		scan_fds(sc, fds, pid);
-		closedir(fds);
+		close(fds);
 	}
 	if (tasks)
 		closedir(tasks);
@@ -267,20 +280,20 @@ static void scan_threads(struct scan *sc, uint32_t pid)
 
 static void scan_process(struct scan *sc, int proc, const char *name)
 {
-	uint32_t pid = strtoul(name, NULL, 10);
+	uint32_t pid = digits(name);
 	char path[32];
-	DIR *fds;
+	int fds;
 
 	sc->process = -1;
 	sc->dir = -1;
 	snprintf(path, sizeof(path), "%.20s/fd", name);
 	if (sc->thorough) {
-		sc->dir = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		sc->dir = open_dir(proc, name);
 		if (sc->dir >= 0)
 			scan_threads(sc, pid);
-	} else if ((fds = open_dir(proc, path))) {
+	} else if ((fds = open_dir(proc, path)) >= 0) {
 		scan_fds(sc, fds, pid);
-		closedir(fds);
+		close(fds);
 	} else if (errno == EACCES || errno == EPERM) {
 		sc->h->hidden++;
 	}

@@ -8,8 +8,8 @@
 #include "tally.h"
 #include "util.h"
 
-/* Addresses and ports; of a crowd only some of it. */
-struct end_key {
+/* Addresses and ports, as far as its sockets share them. */
+struct crowd_key {
 	uint8_t local[16], remote[16];
 	uint16_t lport, rport;
 	uint32_t net;
@@ -17,8 +17,6 @@ struct end_key {
 
 /*
  * @port: listeners of a port, chained by @next (index of the socket plus 1)
- * @ends: all connections; @end_sock and @end_count by their number: the first
- *	such socket, and how many there are
  * @crowds: number to count
  */
 struct index {
@@ -26,9 +24,9 @@ struct index {
 	const struct netns_list *nets;
 	uint32_t port[65536];
 	uint32_t *next;
-	struct tally ends, crowds;
-	uint32_t *end_sock, *end_count, *crowd;
-	size_t end_room, end_room2, crowd_room;
+	struct tally crowds;
+	uint32_t *crowd;
+	size_t crowd_room;
 };
 
 /* ---- listeners ---- */
@@ -40,13 +38,18 @@ struct index {
 static unsigned int fit(const struct diag_sock *listener, uint32_t net,
 			const uint8_t *addr)
 {
-	bool v6 = listener->who.flags & TCPTRAIL_F_IPV6, v4 = addr_is_v4(addr);
+	bool v6 = listener->who.flags & TCPTRAIL_F_IPV6, v4;
+	bool same = !memcmp(listener->who.saddr, addr, 16);
 
-	if (listener->net != net || (v4 && v6 && listener->v6only))
+	/* Most differ already here. */
+	if (listener->net != net || (!same && !addr_is_any(listener->who.saddr)))
 		return 0;
-	if (!memcmp(listener->who.saddr, addr, 16))
+	v4 = addr_is_v4(addr);
+	if (v4 && v6 && listener->v6only)
+		return 0;
+	if (same)
 		return 4;
-	if (!addr_is_any(listener->who.saddr) || (!v4 && !v6))
+	if (!v4 && !v6)
 		return 0;
 	return v4 && !v6 ? 3 : 2;
 }
@@ -108,43 +111,38 @@ bool index_passive(const struct index *ix, size_t i)
 
 /* ---- ends ---- */
 
-static struct end_key key_of(const struct diag_sock *s, bool swapped)
+static bool mirrored(const struct tcptrail_conn *a, const struct tcptrail_conn *b)
 {
-	const struct tcptrail_conn *w = &s->who;
-	struct end_key key = { 0 };
-
-	memcpy(key.local, swapped ? w->daddr : w->saddr, 16);
-	memcpy(key.remote, swapped ? w->saddr : w->daddr, 16);
-	key.lport = swapped ? w->dport : w->sport;
-	key.rport = swapped ? w->sport : w->dport;
-	return key;
-}
-
-static void add_end(struct index *ix, size_t i)
-{
-	struct end_key key = key_of(&ix->d->sock[i], false);
-	size_t n = tally_get(&ix->ends, &key);
-
-	make_room(&ix->end_sock, &ix->end_room, n, sizeof(uint32_t));
-	make_room(&ix->end_count, &ix->end_room2, n, sizeof(uint32_t));
-	if (!ix->end_count[n]++)
-		ix->end_sock[n] = i;
+	return a->sport == b->dport && a->dport == b->sport &&
+	       !memcmp(a->saddr, b->daddr, 16) && !memcmp(a->daddr, b->saddr, 16);
 }
 
 /* The same addresses in several namespaces: nobody knows which. */
 ssize_t index_peer(const struct index *ix, size_t i)
 {
-	struct end_key key = key_of(&ix->d->sock[i], true);
-	size_t n = tally_find(&ix->ends, &key);
+	const struct diag_sock *sock = ix->d->sock;
+	ssize_t peer = -1;
 
-	if (n == SIZE_MAX || ix->end_count[n] != 1 || ix->end_sock[n] == i)
-		return -1;
-	return ix->end_sock[n];
+	for (size_t k = 0; k < ix->d->n; k++) {
+		if (sock[k].state == TCPTRAIL_LISTEN ||
+		    !mirrored(&sock[k].who, &sock[i].who))
+			continue;
+		if (peer >= 0 || k == i)
+			return -1;
+		peer = k;
+	}
+	return peer;
 }
 
 /* ---- crowds ---- */
 
-static bool crowd_key(const struct index *ix, size_t i, struct end_key *key)
+static bool in_crowds(const struct diag_sock *s)
+{
+	return s->request || s->state == TCPTRAIL_TIME_WAIT;
+}
+
+/* False: it is not counted. */
+static bool crowd_key(const struct index *ix, size_t i, struct crowd_key *key)
 {
 	const struct diag_sock *s = &ix->d->sock[i];
 
@@ -154,7 +152,7 @@ static bool crowd_key(const struct index *ix, size_t i, struct end_key *key)
 		key->lport = s->who.sport;
 		return age_of(s, NULL, NULL, 0).ns >= NSEC_PER_SEC;
 	}
-	if (s->state != TCPTRAIL_TIME_WAIT || index_passive(ix, i))
+	if (index_passive(ix, i))
 		return false;
 	/* A port is taken towards a destination, for one address of ours. */
 	memcpy(key->local, s->who.saddr, 16);
@@ -165,7 +163,7 @@ static bool crowd_key(const struct index *ix, size_t i, struct end_key *key)
 
 static void count_crowd(struct index *ix, size_t i)
 {
-	struct end_key key;
+	struct crowd_key key;
 	size_t n;
 
 	if (!crowd_key(ix, i, &key))
@@ -177,10 +175,10 @@ static void count_crowd(struct index *ix, size_t i)
 
 uint32_t index_crowd(const struct index *ix, size_t i)
 {
-	struct end_key key;
+	struct crowd_key key;
 	size_t n;
 
-	if (!ix->crowds.n)
+	if (!in_crowds(&ix->d->sock[i]))
 		return 0;
 	crowd_key(ix, i, &key);
 	n = tally_find(&ix->crowds, &key);
@@ -194,20 +192,18 @@ struct index *index_new(const struct diag *d, const struct netns_list *nets)
 	ix->d = d;
 	ix->nets = nets;
 	ix->next = xzalloc((d->n + 1) * sizeof(*ix->next));
-	tally_init(&ix->ends, sizeof(struct end_key));
-	tally_init(&ix->crowds, sizeof(struct end_key));
+	tally_init(&ix->crowds, sizeof(struct crowd_key));
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diag_sock *s = &d->sock[i];
 
-		if (s->state != TCPTRAIL_LISTEN) {
-			add_end(ix, i);
+		if (s->state != TCPTRAIL_LISTEN)
 			continue;
-		}
 		ix->next[i] = ix->port[s->who.sport];
 		ix->port[s->who.sport] = i + 1;
 	}
 	for (size_t i = 0; i < d->n; i++)
-		count_crowd(ix, i);
+		if (in_crowds(&d->sock[i]))
+			count_crowd(ix, i);
 	return ix;
 }
 
@@ -215,10 +211,7 @@ void index_free(struct index *ix)
 {
 	if (!ix)
 		return;
-	tally_free(&ix->ends);
 	tally_free(&ix->crowds);
-	free(ix->end_sock);
-	free(ix->end_count);
 	free(ix->crowd);
 	free(ix->next);
 	free(ix);

@@ -16,7 +16,10 @@ struct index *index_new(const struct diag *d, const struct netns_list *nets);
  * -1: none. @n: how many it could be.
  */
 ssize_t index_listener(const struct index *ix, size_t i, unsigned int *n);
-/* The other end of its connection, if it is on this machine too; -1: no. */
+/*
+ * The other end of its connection, if it is on this machine too; -1: no. Looks
+ * at all sockets: for the few that are shown.
+ */
 ssize_t index_peer(const struct index *ix, size_t i);
 /* It looks as if the peer had opened it. */
 bool index_passive(const struct index *ix, size_t i);

@@ -215,6 +215,11 @@ static void add_opener(const struct look *l, size_t i, struct evidence *ev)
 				       opener->start_ticks);
 }
 
+const struct diag_sock *look_peer(const struct look *l, size_t i)
+{
+	return sock_or_null(l, index_peer(l->index, i));
+}
+
 void look_evidence(const struct look *l, size_t i, uint64_t over_ns,
 		   struct evidence *ev)
 {
@@ -237,7 +242,6 @@ void look_evidence(const struct look *l, size_t i, uint64_t over_ns,
 		return;
 	ev->listener = sock_or_null(l, index_listener(l->index, i,
 						      &ev->nlisteners));
-	ev->peer = sock_or_null(l, index_peer(l->index, i));
 	ev->passive = look_passive(l, i);
 	ev->crowd = index_crowd(l->index, i);
 }

@@ -49,6 +49,8 @@ void look_free(struct look *l);
 /* All that is known of socket @i, for verdicts. */
 void look_evidence(const struct look *l, size_t i, uint64_t over_ns,
 		   struct evidence *ev);
+/* Its other end, if that is on this machine; NULL: no. Takes long. */
+const struct diag_sock *look_peer(const struct look *l, size_t i);
 /* Does the filter choose socket @i? */
 bool look_match(const struct look *l, const struct filter *f, size_t i);
 /*

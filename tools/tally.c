@@ -6,7 +6,7 @@
 #include "util.h"
 
 /* Eight bytes at a time: keys are of that order, and there are many. */
-static size_t hash_of(const struct tally *t, const void *key)
+static uint32_t hash_of(const struct tally *t, const void *key)
 {
 	const unsigned char *p = key;
 	uint64_t hash = t->key_size, word;
@@ -23,23 +23,34 @@ static size_t hash_of(const struct tally *t, const void *key)
 }
 
 /* Its slot, or the free one where it would be. */
-static size_t look_up(const struct tally *t, const void *key)
+static struct tally_slot *look_up(const struct tally *t, const void *key,
+				  uint32_t hash)
 {
-	size_t at = hash_of(t, key) & (t->nslots - 1);
+	size_t at = hash & (t->nslots - 1);
 
-	while (t->slot[at] && memcmp(t->keys + (t->slot[at] - 1) * t->key_size,
-				     key, t->key_size))
-		at = (at + 1) & (t->nslots - 1);
-	return at;
+	for (; t->slot[at].number; at = (at + 1) & (t->nslots - 1))
+		if (t->slot[at].hash == hash &&
+		    !memcmp(t->keys + (t->slot[at].number - 1) * t->key_size,
+			    key, t->key_size))
+			break;
+	return &t->slot[at];
 }
 
 static void rehash(struct tally *t, size_t nslots)
 {
-	free(t->slot);
+	struct tally_slot *old = t->slot;
+	size_t nold = t->nslots, at;
+
 	t->nslots = nslots;
 	t->slot = xzalloc(nslots * sizeof(*t->slot));
-	for (size_t i = 0; i < t->n; i++)
-		t->slot[look_up(t, t->keys + i * t->key_size)] = i + 1;
+	for (size_t i = 0; i < nold; i++) {
+		if (!old[i].number)
+			continue;
+		for (at = old[i].hash & (nslots - 1); t->slot[at].number;)
+			at = (at + 1) & (nslots - 1);
+		t->slot[at] = old[i];
+	}
+	free(old);
 }
 
 void tally_init(struct tally *t, size_t key_size)
@@ -51,13 +62,15 @@ void tally_init(struct tally *t, size_t key_size)
 
 size_t tally_get(struct tally *t, const void *key)
 {
-	size_t at = look_up(t, key);
+	uint32_t hash = hash_of(t, key);
+	struct tally_slot *slot = look_up(t, key, hash);
 
-	if (t->slot[at])
-		return t->slot[at] - 1;
-	make_room(&t->keys, &t->room, t->n, t->key_size);
+	if (slot->number)
+		return slot->number - 1;
+	make_raw_room(&t->keys, &t->room, t->n, t->key_size);
 	memcpy(t->keys + t->n * t->key_size, key, t->key_size);
-	t->slot[at] = ++t->n;
+	slot->number = ++t->n;
+	slot->hash = hash;
 	if (2 * t->n > t->nslots)
 		rehash(t, 2 * t->nslots);
 	return t->n - 1;
@@ -65,9 +78,9 @@ size_t tally_get(struct tally *t, const void *key)
 
 size_t tally_find(const struct tally *t, const void *key)
 {
-	size_t at = look_up(t, key);
+	const struct tally_slot *slot = look_up(t, key, hash_of(t, key));
 
-	return t->slot[at] ? t->slot[at] - 1 : SIZE_MAX;
+	return slot->number ? slot->number - 1 : SIZE_MAX;
 }
 
 void tally_free(struct tally *t)

@@ -10,7 +10,10 @@ struct tally {
 	size_t key_size;
 	unsigned char *keys;
 	size_t n, room;
-	uint32_t *slot;
+	struct tally_slot {
+		uint32_t number;	/* plus 1, 0: it is free */
+		uint32_t hash;
+	} *slot;
 	size_t nslots;
 };
 

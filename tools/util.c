@@ -30,17 +30,16 @@ char *xstrdup(const char *s)
 	return checked(strdup(s));
 }
 
-void make_room(void *p, size_t *room, size_t n, size_t size)
+void grow_room(void *p, size_t *room, size_t n, size_t size, bool zero)
 {
 	void **array = p;
 	size_t want = *room ? *room : 8;
 
-	if (n < *room)
-		return;
 	while (want <= n)
 		want *= 2;
 	*array = xrealloc(*array, want * size);
-	memset((char *)*array + *room * size, 0, (want - *room) * size);
+	if (zero)
+		memset((char *)*array + *room * size, 0, (want - *room) * size);
 	*room = want;
 }
 

@@ -35,7 +35,20 @@ char *xstrdup(const char *s);
  * Room for element number @n in an array: *@p holds *@room elements of
  * @size bytes and is enlarged, with zeroes, if @n is beyond.
  */
-void make_room(void *p, size_t *room, size_t n, size_t size);
+void grow_room(void *p, size_t *room, size_t n, size_t size, bool zero);
+
+static inline void make_room(void *p, size_t *room, size_t n, size_t size)
+{
+	if (n >= *room)
+		grow_room(p, room, n, size, true);
+}
+
+/* Without the zeroes, for who fills all of it. */
+static inline void make_raw_room(void *p, size_t *room, size_t n, size_t size)
+{
+	if (n >= *room)
+		grow_room(p, room, n, size, false);
+}
 
 /* A growing text. Starts all zero; the text is NUL-terminated. */
 struct text {

@@ -383,3 +383,9 @@ const struct rule *verdict_of(const struct evidence *ev)
 			return &rules[i];
 	return NULL;
 }
+
+bool verdict_quiet(const struct diag_sock *s)
+{
+	return s->state == TCPTRAIL_ESTABLISHED && s->inode &&
+	       s->timer == DIAG_TIMER_NONE;
+}

@@ -20,7 +20,6 @@
  *	process still holds it
  * @listener: that it belongs, or belonged, to; NULL: none is there
  * @nlisteners: more than one: it can't be told which
- * @peer: the other end, if it is on this machine
  * @passive: opened by the peer
  * @crowd: half-open requests of its listener that have been waiting for 1 s,
  *	or TIME_WAITs towards its destination, itself included
@@ -37,7 +36,6 @@ struct evidence {
 	bool opener_known, opener_holds;
 	const struct diag_sock *listener;
 	unsigned int nlisteners;
-	const struct diag_sock *peer;
 	bool passive;
 	uint32_t crowd;
 	uint16_t flags;
@@ -100,6 +98,11 @@ extern const size_t nrules;
 
 /* NULL: there is nothing to say about it. */
 const struct rule *verdict_of(const struct evidence *ev);
+/*
+ * No rule can be about it, whatever else is known: it need not be looked for.
+ * True of most connections that are in use.
+ */
+bool verdict_quiet(const struct diag_sock *s);
 
 /* Accept queue of a listener: more wait than it wanted. */
 bool verdict_queue_full(const struct diag_sock *listener);
