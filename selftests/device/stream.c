@@ -193,7 +193,8 @@ TEST_F(stream, trail_equals_steps)
 	EXPECT_LE(c->trail.conn.birth_ns, s->trail.conn.birth_ns);
 	EXPECT_LE(s->trail.conn.birth_ns, after);
 	/* The request says to which listener it came. */
-	s = tt_find(&self->log, TCPTRAIL_STEP, tt_cookie(server), 0);
+	s = tt_find_step(&self->log, tt_cookie(server), TCPTRAIL_NEW_SYN_RECV);
+	ASSERT_NE(NULL, s);
 	EXPECT_EQ(tt_cookie(self->listener), s->step.listener);
 	tt_reset(client);
 	close(server);

@@ -115,14 +115,13 @@ TEST_F(table, full)
 				   tt_cookie(client[9])));
 	EXPECT_LE(3, check_refused(_metadata, &self->log,
 				   tt_cookie(server[9])));
-	rec = tt_find(&self->log, TCPTRAIL_STEP, tt_cookie(client[9]), 0);
+	rec = tt_find_step(&self->log, tt_cookie(client[9]), TCPTRAIL_SYN_SENT);
 	ASSERT_NE(NULL, rec);
-	EXPECT_EQ(TCPTRAIL_SYN_SENT, rec->step.new_state);
 	EXPECT_EQ(0, rec->step.conn.flags & TCPTRAIL_F_LATE);
-	rec = tt_find(&self->log, TCPTRAIL_STEP, tt_cookie(client[9]), 1);
+	rec = tt_find_step(&self->log, tt_cookie(client[9]),
+			   TCPTRAIL_ESTABLISHED);
 	ASSERT_NE(NULL, rec);
 	EXPECT_EQ(TCPTRAIL_SYN_SENT, rec->step.old_state);
-	EXPECT_EQ(TCPTRAIL_ESTABLISHED, rec->step.new_state);
 
 	/* It ends without a trail, too. */
 	cookie = tt_cookie(client[9]);
@@ -149,7 +148,8 @@ TEST_F(table, full)
 					   TCPTRAIL_F_NO_TRAIL));
 	EXPECT_EQ(1, rec->trail.nsteps);
 	EXPECT_EQ(TCPTRAIL_ESTABLISHED, rec->trail.first_old);
-	rec = tt_find(&self->log, TCPTRAIL_STEP, tt_cookie(server[0]), 0);
+	rec = tt_find_step(&self->log, tt_cookie(server[0]),
+			   TCPTRAIL_NEW_SYN_RECV);
 	ASSERT_NE(NULL, rec);
 	EXPECT_EQ(0, rec->step.step);
 	EXPECT_EQ(0, rec->step.conn.flags & TCPTRAIL_F_NO_TRAIL);

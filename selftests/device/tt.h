@@ -190,6 +190,12 @@ int tt_log_drain(struct tt_log *log, struct tt_reader *rd);
 const union tt_record *tt_find(const struct tt_log *log, unsigned int type,
 			       uint64_t cookie, unsigned int nth);
 /*
+ * The first STEP of @cookie to @state. Steps of several CPUs may be in another
+ * order than they happened. NULL: none.
+ */
+const union tt_record *tt_find_step(const struct tt_log *log, uint64_t cookie,
+				    unsigned int state);
+/*
  * Does @log hold each STEP of this connection, once, and do they tell what
  * @trail tells? "": yes. Else what is wrong.
  */

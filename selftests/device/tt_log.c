@@ -65,6 +65,18 @@ const union tt_record *tt_find(const struct tt_log *log, unsigned int type,
 	return NULL;
 }
 
+const union tt_record *tt_find_step(const struct tt_log *log, uint64_t cookie,
+				    unsigned int state)
+{
+	const union tt_record *rec;
+	unsigned int i;
+
+	for (i = 0; (rec = tt_find(log, TCPTRAIL_STEP, cookie, i)); i++)
+		if (rec->step.new_state == state)
+			break;
+	return rec;
+}
+
 static const char *step_differs(const struct tcptrail_trail *trail,
 				const struct tcptrail_step *step,
 				unsigned int last_state)
