@@ -88,9 +88,20 @@ def places():
     return {p for p in found if p >= 1 << 63}
 
 
+# 0xffff0000, where arm64 may have its memory, stands in each IPv4 address, too.
+MAPPED = bytes(8) + struct.pack("<I", 0xffff0000)
+
+
 def in_bytes(data, highs):
     """Positions at which the upper half of an address stands, bytes before it."""
-    return [data.find(high) for high in highs if data.find(high) >= 4]
+    bad = []
+    for high in highs:
+        at = data.find(high, 4)
+        while at >= 0:
+            if data[max(at - 8, 0):at + 4] != MAPPED:
+                bad.append(at)
+            at = data.find(high, at + 1)
+    return bad
 
 
 NUMBER = re.compile(r"(?<![0-9a-zA-Z.])(?:0x)?([0-9a-f]{12,16}|[0-9]{15,20})(?![0-9a-zA-Z])")
