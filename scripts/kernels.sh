@@ -7,6 +7,7 @@
 #        scripts/kernels.sh get [NAME...]     what is not there yet
 #        scripts/kernels.sh update [NAME...]  what has become newer, too
 #        scripts/kernels.sh build [NAME...]   the module, with W=1
+#        scripts/kernels.sh system NAME       for tests on another architecture
 #
 # A NAME is one of "list": the Debian suite, with "-cloud" for that flavour; all
 # of selftests/vm/kernels if none is given ("own" is the business of deps.sh).
@@ -17,6 +18,8 @@
 #                       another architecture with headers, build and busybox, too
 #   roots/SUITE/        its headers, with the compiler and the tools of that
 #                       suite around them: a place to build in with chroot
+#   roots/NAME/         what a machine of another architecture starts in, and
+#                       what programs for it are linked with
 #
 # "build" leaves build/RELEASE/tcptrail.ko. It fails if the compiler or the
 # kernel's build system has anything to say.
@@ -36,10 +39,19 @@ arch=$own_arch
 tools="gcc make perl python3 bash dash coreutils sed grep mawk findutils
 	diffutils gzip kmod"
 
+# What tests call on another architecture, and what they and the tool are linked
+# with; the last two without what they depend on, which is for who starts them.
+system="base-files base-passwd bash coreutils dash diffutils ethtool file findutils
+	grep gzip hostname iproute2 iputils-ping kmod libc-bin libjson-c-dev libmnl-dev
+	libncurses-dev libpcre2-8-0 libsctp-dev libssl3 lksctp-tools login mawk mount
+	ncurses-base ncurses-bin nftables perl-base procps python3 python3-scapy sed tar
+	tcpdump tmux util-linux util-linux-extra xz-utils zstd"
+daemons="nginx prometheus"
+
 die() { echo "kernels: $*" >&2; exit 1; }
 
 usage() {
-	sed -n '5,8s/^# \{0,1\}//p' "$0" >&2
+	sed -n '5,9s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 }
 
@@ -174,23 +186,49 @@ root_packages() {
 		sed -n 's/^Inst \([^ ]*\) .*/\1/p'
 }
 
-get_root() {
-	suite=$1
-	new=$cache/roots/.new
+# make_root SUITE FOLDER PACKAGE...
+make_root() {
+	suite=$1 new=$2
+	shift 2
 	rm -rf "$new"
 	mkdir -p "$new/usr/bin" "$new/usr/sbin" "$new/usr/lib" "$new/usr/lib64" \
 		"$new/proc" "$new/dev" "$new/tmp" "$new/module"
 	for folder in bin sbin lib lib64; do
 		ln -s usr/$folder "$new/$folder"
 	done
-	packages=$(root_packages "$suite") || die "cannot resolve the packages of $suite"
-	# shellcheck disable=SC2086 # a list of words
-	unpack "$suite" "$new" $packages
+	unpack "$suite" "$new" "$@"
 	# What the packages' own scripts would have done.
 	[ -e "$new/bin/sh" ] || ln -s dash "$new/bin/sh"
 	[ -e "$new/bin/awk" ] || ln -s mawk "$new/bin/awk"
 	rm -rf "$new/usr/share/doc" "$new/usr/share/man" "$new/usr/share/locale"
-	finish "$new" "$cache/roots/$suite"
+}
+
+get_root() {
+	packages=$(root_packages "$1") || die "cannot resolve the packages of $1"
+	# shellcheck disable=SC2086 # a list of words
+	make_root "$1" "$cache/roots/.new" $packages
+	finish "$new" "$cache/roots/$1"
+}
+
+# A system that nobody installs: it is only unpacked, and lives in a machine.
+get_system() {
+	chosen "$@" > "$tmp/chosen"
+	read -r name suite arch < "$tmp/chosen"
+	[ ! -d "$cache/roots/$name" ] || return 0
+	echo "  $name: the programs that tests use, of Debian $suite"
+	update_suite "$suite"
+	# shellcheck disable=SC2086
+	packages=$(suite_apt apt-get "$suite" --simulate install $system |
+		sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+	[ -n "$packages" ] || die "cannot resolve the packages of $suite"
+	# shellcheck disable=SC2086
+	make_root "$suite" "$cache/roots/.new" $packages $daemons
+	# What the packages' own scripts would have done here.
+	for file in passwd group; do
+		cp "$new/usr/share/base-passwd/$file.master" "$new/etc/$file"
+	done
+	cp "$new/usr/share/libc-bin/nsswitch.conf" "$new/etc/"
+	finish "$new" "$cache/roots/$name"
 }
 
 get_kernel() {
@@ -250,6 +288,7 @@ get_foreign() {
 	ln -s "usr/src/linux-headers-$release" "$new/build"
 	ln -s bin/busybox "$new/busybox"
 	ln -s "boot/vmlinuz-$release" "$new/vmlinuz"
+	PATH=$PATH:/sbin:/usr/sbin depmod -b "$new" "$release"
 	echo "$release" > "$new/release"
 	finish "$new" "$cache/kernels/$name"
 }
@@ -352,6 +391,7 @@ trap 'rm -rf "$tmp"' EXIT
 case $action in
 get)    exec 9> "$cache/kernels.lock"; flock 9; get "$@" ;;
 update) exec 9> "$cache/kernels.lock"; flock 9; update=1; get "$@" ;;
+system) exec 9> "$cache/kernels.lock"; flock 9; get_system "${1?}" ;;
 build)  build "$@" ;;
 list)   list ;;
 *)      usage ;;

@@ -11,8 +11,7 @@
 #
 # A kernel is fetched if it is not there yet, unpacked and never installed. It
 # runs every test that selftests/Makefile lists, in two virtual machines; a cloud
-# flavour, which cannot mount this machine's files, and another architecture run
-# the core scenarios.
+# flavour, which cannot mount this machine's files, runs the core scenarios.
 #
 # At the end a table: whether the module was built and loaded, how many of its
 # hooks are active, and what the tests said. The last line of the output is
@@ -51,15 +50,36 @@ build_tests() {
 	make -s --no-print-directory -C selftests
 }
 
+# A copy of all this, with programs of another architecture, for its machine. They
+# are made with a cross compiler and that system's libraries.
+build_foreign() {
+	local name=$1 release=$2 tree=$top/build/kernels/$1-tree system=$cache/roots/$1 cc
+	cc="aarch64-linux-gnu-gcc --sysroot=$system"
+	scripts/kernels.sh system "$name" &&
+	rm -rf "$tree" &&
+	mkdir -p "$tree/build/$release" "$tree/build/cache/linux-source/tools" &&
+	tar -c --exclude=./build --exclude=./.git . | tar -x -C "$tree" &&
+	cp "build/$release/tcptrail.ko" "$tree/build/$release/" &&
+	cp -r "$cache/linux-source/tools/testing" "$tree/build/cache/linux-source/tools/" &&
+	PKG_CONFIG_SYSROOT_DIR=$system \
+	PKG_CONFIG_LIBDIR=$system/usr/lib/aarch64-linux-gnu/pkgconfig \
+		make -s --no-print-directory -C "$tree/tools" CC="$cc" CAIRO=0 &&
+	make -s --no-print-directory -C "$tree/selftests" \
+		CROSS_COMPILE=aarch64-linux-gnu- CC="$cc"
+}
+
 # boot NAME KIND TEST...: what vm.sh has to say is a result as well.
 boot() {
-	local name=$1 kind=$2 option
+	local name=$1 kind=$2 option vm=selftests/vm/vm.sh
 	shift 2
 	results=$all/$name/$kind
 	start_results
 	[ "$kind" = smp ] && option='--smp 2' || option=--icount
+	case $name in
+	*-arm64) vm="selftests/vm/foreign.sh --top $top/build/kernels/$name-tree" ;;
+	esac
 	# shellcheck disable=SC2086 # words
-	selftests/vm/vm.sh $option --kernel "$name" --timeout 1200 --out "$results" -- \
+	$vm $option --kernel "$name" --timeout 1200 --out "$results" -- \
 		selftests/run.sh "$results" "$@" > "$results/log" 2>&1
 	if ! grep -q '^# complete' "$results/results.tap"; then
 		add_result "not ok $kind: the machine ended before the tests did"
@@ -95,7 +115,12 @@ run_kernel() {
 		return
 	fi
 	case $name in
-	*-cloud|*-arm64) return ;;
+	*-cloud) return ;;
+	*-arm64)
+		results=$all/$name/programs
+		start_results
+		run_test programs build_foreign "$name" "$release"
+		! grep -q '^not ok' "$results/results.tap" || return ;;
 	esac
 	# shellcheck disable=SC2046 # lists of words
 	icount=$(echo $(listed icount) | sed 's/\<core\>//') smp=$(listed smp)

@@ -12,7 +12,13 @@ done
 root=$TMPDIR/root
 mkdir "$root"
 mount -t tmpfs -o mode=755 root "$root"
-tar -xf ../build/selftests/stuck_root.tar -C "$root"
+archive=../build/selftests/stuck_root.tar
+# The machine that built all this may have programs of another architecture.
+if [ ! -e "$archive" ]; then
+	archive=$TMPDIR/root.tar
+	stuck/root.sh "$archive"
+fi
+tar -xf "$archive" -C "$root"
 for dir in proc sys dev run; do
 	mount --rbind "/$dir" "$root/$dir"
 done

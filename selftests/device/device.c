@@ -367,8 +367,12 @@ TEST_F(device, unknown_ioctl)
 
 /*
  * A 32-bit program's ioctl(): int $0x80 is its way into the kernel, and a
- * 64-bit program can take it, too.
+ * 64-bit program can take it, too; on x86 alone.
  */
+#ifndef MAP_32BIT
+#define MAP_32BIT 0
+#endif
+
 static int ioctl32(int fd, unsigned int cmd, void *arg)
 {
 	int ret = -ENOSYS;
