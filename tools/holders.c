@@ -165,10 +165,16 @@ static bool have_holder(const struct holders *h, size_t sock, uint32_t process,
 	return false;
 }
 
+static uint32_t pid_of(const struct holders *h, uint32_t holder)
+{
+	return h->process[h->holder[holder].process].pid;
+}
+
 static void add_holder(struct scan *sc, size_t sock, int fd)
 {
 	struct holders *h = sc->h;
 	struct holder *new;
+	uint32_t *link;
 
 	if (sc->thorough && have_holder(h, sock, sc->process, fd))
 		return;
@@ -177,8 +183,13 @@ static void add_holder(struct scan *sc, size_t sock, int fd)
 	new = &h->holder[h->nholders];
 	new->process = sc->process;
 	new->fd = fd;
-	new->next = h->first[sock];
-	h->first[sock] = h->nholders++;
+	/* The highest pid first, in whatever order the folder tells them. */
+	link = &h->first[sock];
+	while (*link != NO_HOLDER &&
+	       pid_of(h, *link) > h->process[sc->process].pid)
+		link = &h->holder[*link].next;
+	new->next = *link;
+	*link = h->nholders++;
 }
 
 static uint32_t digits(const char *s)
