@@ -49,7 +49,7 @@ build_packages="gcc make libc6-dev libmnl-dev libjson-c-dev libncurses-dev
 
 vm_packages="qemu-system-x86 busybox-static file kmod udev iproute2 xz-utils zstd
 	python3 python3-argcomplete python3-requests libelf-dev
-	nftables tcpdump ethtool iputils-ping procps"
+	mount nftables tcpdump ethtool iputils-ping procps"
 
 test_packages="python3-scapy lksctp-tools libsctp-dev sparse perl bc flex bison
 	bash coreutils util-linux g++ git zsh tmux libpcre2-8-0 libssl3"
