@@ -67,7 +67,8 @@ static void field_after(struct events *e, const struct item *item)
 	if (item->kind == ITEM_EVENT || item->step->old == item->step->new) {
 		out_str(&e->out, NULL, "", NULL);
 	} else if (conn_stay_before(item->conn, item->step, &ns)) {
-		out_u64(&e->out, "after_ns", format_duration(buf, ns), ns);
+		out_u64(&e->out, "after_ns",
+			e->out.json ? NULL : format_duration(buf, ns), ns);
 	} else {
 		bool birth = item->step->n == 0 &&
 			     !(item->conn->who.flags & TCPTRAIL_F_LATE);
@@ -104,29 +105,36 @@ static enum color item_color(const struct item *item)
 	return state_color(item->step->new);
 }
 
-static void field_extended(struct events *e, const struct conn *c)
+/* Steps of the same connection need columns as wide as the first of them. */
+static void field_conn(struct events *e, struct conn *c)
 {
+	bool extended = e->opts->extended;
+	struct out *o = &e->out;
 	char buf[FORMAT_MAX];
 
-	if (!e->opts->extended)
+	if (o->measure && c->measured) {
+		out_skip(o, extended ? 5 : 3);
 		return;
-	out_str(&e->out, NULL, owner_text(buf, c, e->fields.live), NULL);
-	sprintf(buf, "%u", c->who.netns_ino);
-	out_str(&e->out, NULL, buf, NULL);
+	}
+	c->measured = true;
+	out_str(o, NULL, format_id(buf, c->cookie), NULL);
+	if (extended) {
+		out_str(o, NULL, owner_text(buf, c, e->fields.live), NULL);
+		sprintf(buf, "%u", c->who.netns_ino);
+		out_str(o, NULL, buf, NULL);
+	}
+	out_str(o, NULL, format_local(buf, c), NULL);
+	out_str(o, NULL, format_remote(buf, c), NULL);
 }
 
 static void print_text(struct events *e, const struct item *item)
 {
-	const struct conn *c = item->conn;
 	struct out *o = &e->out;
 	char buf[FORMAT_MAX];
 
 	out_begin(o);
 	out_str(o, NULL, format_time(buf, &e->clock, item->step->ts_ns), NULL);
-	out_str(o, NULL, format_id(buf, c->cookie), NULL);
-	field_extended(e, c);
-	out_str(o, NULL, format_local(buf, c), NULL);
-	out_str(o, NULL, format_remote(buf, c), NULL);
+	field_conn(e, item->conn);
 	out_color(o, item_color(item));
 	field_change(e, item);
 	field_after(e, item);

@@ -65,6 +65,7 @@ struct step {
  * @peer: the other end, if it is on this machine too (pair.c)
  * @peer_proven: by sequence numbers, not only by addresses
  * @no_accept_hook: whether it was accepted can't be known
+ * @measured: the columns of events are wide enough for it (cmd_events.c)
  */
 struct conn {
 	struct conn *next;
@@ -94,6 +95,7 @@ struct conn {
 	bool peer_proven;
 	bool no_accept_hook;
 	bool gone;
+	bool measured;
 };
 
 /**

@@ -23,7 +23,7 @@ static void field_endpoint(struct out *o, const char *key, const char *cell,
 	}
 	unscoped.ifindex = 0;
 	out_open(o, key);
-	out_str(o, "addr", NULL, format_addr(buf, &unscoped, addr));
+	out_word(o, "addr", format_addr(buf, &unscoped, addr));
 	out_u64(o, "port", NULL, port);
 	if ((who->flags & TCPTRAIL_F_IPV6) && addr_is_v4(addr))
 		out_bool(o, "mapped", NULL, true);
@@ -50,7 +50,7 @@ void fields_identity(const struct fields *f, const struct conn *c)
 	out_str(o, "id", format_id(buf, c->cookie), buf);
 	out_u64(o, "cookie", NULL, c->cookie);
 	out_u64(o, "birth_ns", NULL, c->birth_ns);
-	out_str(o, "family", NULL, v6 ? "inet6" : "inet");
+	out_word(o, "family", v6 ? "inet6" : "inet");
 	out_bool(o, "mapped", NULL, v6 && (addr_is_v4(c->who.saddr) ||
 					   addr_is_v4(c->who.daddr)));
 	field_ends(f, c);
@@ -103,7 +103,7 @@ static void field_task(const struct fields *f, const char *key,
 static void field_state(struct out *o, const char *key, const char *nr_key,
 			unsigned int state)
 {
-	out_str(o, key, NULL, state_name(state));
+	out_word(o, key, state_name(state));
 	out_u64(o, nr_key, NULL, state);
 }
 
@@ -165,14 +165,14 @@ void fields_step(const struct fields *f, const struct conn *c,
 	out_u64(o, "ts_ns", NULL, s->ts_ns);
 	field_state(o, "old", "old_nr", s->old);
 	field_state(o, "state", "state_nr", s->new);
-	out_str(o, "object", NULL, conn_step_object(s));
-	out_str(o, "cause", NULL, cause_name(s->cause));
+	out_word(o, "object", conn_step_object(s));
+	out_word(o, "cause", cause_name(s->cause));
 	field_owner(f, c, s);
 	if (!s->rec) {
-		out_str(o, "from", NULL, "trail");
+		out_word(o, "from", "trail");
 		return;
 	}
-	out_str(o, "from", NULL, "record");
+	out_word(o, "from", "record");
 	out_u64(o, "cpu", NULL, s->rec->hdr.cpu);
 	out_u64(o, "seq", NULL, s->rec->hdr.seq);
 	out_str(o, "errno", NULL, format_errno(buf, s->rec->conn.err));
@@ -228,8 +228,7 @@ static void field_visits(const struct fields *f, const struct timeline *tl)
 			out_u64(o, "length_ns", NULL, v->length_ns);
 		else
 			out_null(o, "length_ns");
-		out_str(o, "cause", NULL, v->step ? cause_name(v->cause) :
-			"unknown");
+		out_word(o, "cause", v->step ? cause_name(v->cause) : "unknown");
 		if (v->missing)
 			out_u64(o, "missing_before", NULL, v->missing);
 		if (v->inferred)
@@ -249,7 +248,7 @@ static void field_events(const struct fields *f, const struct conn *c)
 
 		out_open(o, NULL);
 		out_u64(o, "ts_ns", NULL, s->ts_ns);
-		out_str(o, "kind", NULL, cause_name(s->cause));
+		out_word(o, "kind", cause_name(s->cause));
 		field_state(o, "state", "state_nr", s->new);
 		if (s->rec->count)
 			out_u64(o, "count", NULL, s->rec->count);

@@ -355,14 +355,24 @@ static void row_done(struct out *o, size_t ncells)
 
 void out_cell(struct out *o, const char *text)
 {
-	size_t i = o->ncells;
+	size_t i = o->ncells, width;
 
 	if (i == o->ncolumns)
 		return;
-	o->cell[i] = add_cell(&o->line, text, o->next_color);
-	o->col_width[i] = max(o->col_width[i], o->cell[i].width);
+	if (o->measure) {
+		width = width_of(text, strlen(text));
+	} else {
+		o->cell[i] = add_cell(&o->line, text, o->next_color);
+		width = o->cell[i].width;
+	}
+	o->col_width[i] = max(o->col_width[i], width);
 	o->next_color = COLOR_NONE;
 	o->ncells++;
+}
+
+void out_skip(struct out *o, size_t n)
+{
+	o->ncells += n;
 }
 
 void out_line(struct out *o, enum color color, const char *line)

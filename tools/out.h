@@ -98,6 +98,8 @@ static inline void out_color(struct out *o, enum color color)
 
 /* The halves of a field. Use out_str() and so on. */
 void out_cell(struct out *o, const char *text);
+/* When measuring: the next @n cells are no wider than their columns. */
+void out_skip(struct out *o, size_t n);
 void out_json_str(struct out *o, const char *val);
 void out_json_u64(struct out *o, uint64_t val);
 void out_json_open(struct out *o, bool array);
@@ -143,6 +145,24 @@ static inline void out_str(struct out *o, const char *key, const char *cell,
 	}
 	if (cell && !o->json)
 		out_cell(o, cell);
+}
+
+/* A string of JSON only, that has nothing to escape. */
+static inline void out_word(struct out *o, const char *key, const char *val)
+{
+	size_t len;
+	char *p;
+
+	if (!out_wants(o, key))
+		return;
+	out_json_key(o, key);
+	len = strlen(val);
+	text_room(&o->line, len + 2);
+	p = o->line.s + o->line.len;
+	*p = '"';
+	memcpy(p + 1, val, len);
+	p[len + 1] = '"';
+	o->line.len += len + 2;
 }
 
 static inline void out_u64(struct out *o, const char *key, const char *cell,

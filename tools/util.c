@@ -96,6 +96,11 @@ static size_t digits_of(uint64_t val)
 	return n + (val >= power[n]);
 }
 
+/* 00 to 99 */
+#define TEN(t)	#t "0" #t "1" #t "2" #t "3" #t "4" #t "5" #t "6" #t "7" #t "8" #t "9"
+static const char two_digits[] =
+	TEN(0) TEN(1) TEN(2) TEN(3) TEN(4) TEN(5) TEN(6) TEN(7) TEN(8) TEN(9);
+
 char *put_u64(char *p, uint64_t val)
 {
 	char *end, *at;
@@ -106,15 +111,12 @@ char *put_u64(char *p, uint64_t val)
 		return p + 1;
 	}
 	end = at = p + digits_of(val);
-	for (; val >= 100; val /= 100) {
-		unsigned int two = val % 100;
-
-		*--at = '0' + two % 10;
-		*--at = '0' + two / 10;
-	}
+	for (; val >= 100; val /= 100)
+		memcpy(at -= 2, two_digits + val % 100 * 2, 2);
 	if (val >= 10)
-		*--at = '0' + val % 10;
-	*p = '0' + (val >= 10 ? val / 10 : val);
+		memcpy(p, two_digits + val * 2, 2);
+	else
+		*p = '0' + val;
 	return end;
 }
 
