@@ -148,16 +148,16 @@ forever() { # NAME ARGUMENTS... : what 50,000 records took, and 1 MiB, is the li
 	fi
 	set -- "$1" 50000 "${@:2}"
 	most=$("$stream" "$@" 2>&1 > /dev/null | sed -n 's/^peak //p')
-	set -- "$1" 1000000 "${@:3}"
+	set -- "$1" 5000000 "${@:3}"
 	(ulimit -v $((most + 1024)); exec "$stream" "$@") > "$tmp/forever" 2> "$tmp/stderr"
 	status=$?
 	[ $status = 0 ] || [ $status = 4 ]
 	result $? "$name, in $((most + 1024)) KiB" < "$tmp/stderr"
 }
 
-forever "events -f for 1,000,000 records" follow
-forever "events -f -j for 1,000,000 records" follow -j
-forever "the facts of stuck and top from 1,000,000 records" facts
+forever "events -f for 5,000,000 records" follow
+forever "events -f -j for 5,000,000 records" follow -j
+forever "the facts of stuck and top from 5,000,000 records" facts
 
 # ---- of a recording, only what is shown is kept, and that is all ----
 

@@ -54,6 +54,7 @@ static unsigned char buffer[(BATCH + OPEN_MAX + 2 * ALIVE + 8) * 256];
 static size_t fill;
 static uint64_t seq[CPUS], total, wanted, pairs, clock_ns = 1000000000, pick = 1;
 static bool resync;
+static bool history;	/* records come before the round, not while it is waited */
 
 static unsigned int chance(unsigned int n)
 {
@@ -238,7 +239,7 @@ static void put_batch(void)
 {
 	uint64_t until = total + BATCH;
 
-	if (total / LOSS_EVERY != (total + BATCH) / LOSS_EVERY)
+	if (!history && total / LOSS_EVERY != (total + BATCH) / LOSS_EVERY)
 		lose_some();
 	while (total < until && total < wanted)
 		move_some(false, chance(CPUS));
@@ -249,7 +250,18 @@ static void start(uint64_t records)
 	wanted = records;
 	for (unsigned int i = 0; i < ALIVE; i++)
 		new_pair(i);
-	put_round();
+	if (!history)
+		put_round();
+}
+
+/* The next of its records, and the round behind the last of them. */
+static void put_history(void)
+{
+	if (total >= wanted)
+		return;
+	put_batch();
+	if (total >= wanted)
+		put_round();
 }
 
 static const struct tcptrail_info info = {
@@ -265,6 +277,8 @@ static const struct tcptrail_info info = {
 /* Once all that was made has been read, nothing is there until it is waited for. */
 static int dev_fill(struct source *src)
 {
+	if (history)
+		put_history();
 	src->pos = 0;
 	src->len = fill;
 	fill = 0;
@@ -340,11 +354,12 @@ static int look(uint64_t records)
 	for (uint64_t done = 0; done < records; done += 50000) {
 		struct source *src = source_open_dev(ST_ERROR);
 
-		fill = 0;
 		start(total + 50000);
 		facts_read_source(&f, &d, src);
-		while (total < wanted)
-			put_batch(), fill = 0;
+		if (total < wanted)
+			errx(1, "only %llu of %llu records were read",
+			     (unsigned long long)total,
+			     (unsigned long long)wanted);
 		facts_free(&f);
 		source_close(src);
 	}
@@ -375,8 +390,10 @@ int main(int argc, char **argv)
 	opts.json = argc > 3;
 	if (!strcmp(argv[1], "record"))
 		return record(records);
-	start(records);
-	status = !strcmp(argv[1], "facts") ? look(records) : cmd_events(&opts);
+	history = !strcmp(argv[1], "facts");
+	if (!history)
+		start(records);
+	status = history ? look(records) : cmd_events(&opts);
 	tell_peak();
 	return status;
 }
