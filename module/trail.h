@@ -171,16 +171,20 @@ static __always_inline u64 trail_cookie(const struct sock *sk)
 
 /* ---- buckets ---- */
 
+/*
+ * With the lock held. Who waits for it writes the same word, but nothing new:
+ * a bit that is set is set again.
+ */
 static __always_inline struct trail *bucket_first(const struct trail_bucket *b)
 {
-	return (struct trail *)(b->head & ~BIT(TRAIL_LOCK_BIT));
+	return (struct trail *)(READ_ONCE(b->head) & ~BIT(TRAIL_LOCK_BIT));
 }
 
 /* With the lock held, which stays held. */
 static __always_inline void bucket_set_first(struct trail_bucket *b,
 					     const struct trail *t)
 {
-	b->head = (unsigned long)t | BIT(TRAIL_LOCK_BIT);
+	WRITE_ONCE(b->head, (unsigned long)t | BIT(TRAIL_LOCK_BIT));
 }
 
 /*

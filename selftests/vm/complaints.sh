@@ -12,7 +12,9 @@ splat="$splat|Objects remaining"
 # Ends with a sentence if $out/dmesg has a complaint.
 #
 # KCSAN finds races in the whole kernel; a report that does not name the module
-# is not about it. A refused allocation is told with a stack; that is no complaint
+# is not about it, nor are those about two flags of the kernel's own, which it
+# changes without a lock: that somebody who polls was woken (fs/select.c), and that
+# a task has used a capability (kernel/capability.c). A refused allocation is told with a stack; that is no complaint
 # after torture/failslab has said that it begins to refuse, and what kmemleak
 # counts then is looked at by run.sh.
 complained() {
@@ -21,7 +23,10 @@ complained() {
 		refused && /vmalloc error:|page allocation failure|__kmem_cache_create_args\(/ { told = 1 }
 		told && /Call Trace:/ { told = 0; next }
 		refused && /kmemleak: [0-9]* new suspected/ { next }
-		/=================$/ { if (report != "" && (report !~ /KCSAN/ || report ~ /tcptrail|WARNING:|Oops/))
+		/=================$/ {
+			if (report ~ /data-race in (poll_schedule_timeout[^ ]* \/ pollwake|capable \/ complete_signal)\n/)
+				report = ""
+			if (report != "" && (report !~ /KCSAN/ || report ~ /tcptrail|WARNING:|Oops/))
 				printf "%s", report
 			    report = ""; inside = !inside; next }
 		inside { report = report $0 "\n"; next }
