@@ -258,6 +258,11 @@ int tt_pin(int cpu)
 	return sched_setaffinity(0, sizeof(set), &set);
 }
 
+bool tt_is_emulated(void)
+{
+	return tt_exists_in("/proc/cpuinfo", "QEMU");
+}
+
 /* ---- time ---- */
 
 uint64_t tt_now_ns(void)

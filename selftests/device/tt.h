@@ -66,6 +66,13 @@ pid_t tt_churn_on(int cpu, int family, int n, int window,
 int tt_exit_of(pid_t pid);
 /* Run on this CPU from now on. 0 or -1. */
 int tt_pin(int cpu);
+/*
+ * QEMU before 8.1 may go on with the old code of a function after another of
+ * its CPUs has changed it, for ever if that was the breakpoint by which the
+ * kernel changes code. So there, what runs hooked functions, timers among them,
+ * and what loads and unloads the module have to be kept on one CPU.
+ */
+bool tt_is_emulated(void);
 
 /* ---- time ---- */
 

@@ -25,17 +25,7 @@
 /* A slow machine gets no further than it can in this time. */
 #define ENOUGH_S 140
 
-/*
- * QEMU before 8.1 may go on with the old code of a function after another of
- * its CPUs has changed it, for ever if that was the breakpoint by which the
- * kernel changes code. So there, what runs hooked functions and what loads the
- * module are kept on one CPU, and the readers on the other; on a machine all
- * run where they like.
- */
-static bool is_emulated(void)
-{
-	return tt_exists_in("/proc/cpuinfo", "QEMU");
-}
+/* tt_is_emulated() says why what runs hooked functions may be on one CPU. */
 
 /* A process that makes connections until it is killed. */
 static pid_t start_traffic(int family, bool anywhere)
@@ -208,7 +198,7 @@ static pid_t start_readers(void)
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (is_emulated())
+	if (tt_is_emulated())
 		tt_pin(1);
 	for (;;) {
 		rd = tt_open(O_NONBLOCK);
@@ -274,9 +264,9 @@ static int many_cycles(struct __test_metadata *_metadata, int n,
 	int i, status, done;
 
 	readers = start_readers();
-	traffic[0] = start_traffic(AF_INET, !is_emulated());
-	traffic[1] = start_traffic(AF_INET6, !is_emulated());
-	if (is_emulated())
+	traffic[0] = start_traffic(AF_INET, !tt_is_emulated());
+	traffic[1] = start_traffic(AF_INET6, !tt_is_emulated());
+	if (tt_is_emulated())
 		tt_pin(0);
 	setpriority(PRIO_PROCESS, 0, -20);
 	for (done = 0; done < n && (done <= WARM_UP || tt_now_ns() < end_ns);
