@@ -36,8 +36,11 @@ machines_debug() {
 	boot smp --smp 2 --mem 3G --kernel debug "${common[@]}" -- \
 		"${short[@]}" $(list_tests smp) \
 		torture/small torture/netns torture/signals torture/hotplug \
-		torture/memory torture/cycles
+		torture/memory
 	looked smp
+	boot turns --smp 2 --turns --mem 3G --kernel debug "${common[@]}" -- \
+		"${short[@]}" torture/cycles
+	looked turns
 	# shellcheck disable=SC2046
 	boot icount --icount --mem 3G --kernel debug "${common[@]}" -- \
 		"${short[@]}" $(list_tests icount) torture/failslab

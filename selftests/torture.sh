@@ -13,9 +13,9 @@
 #
 # Up to three machines, one after the other. Allocations fail in one whose clock
 # counts instructions, where the waits of thousands of loads cost nothing. Loading
-# and unloading under storms takes two CPUs, not four: each load makes all CPUs
-# wait for each other many times, which is slow where two processors stand in for
-# four, and slower yet where four take turns (-icount).
+# and unloading under storms takes two CPUs that take turns: functions that both
+# execute all the time have their first instruction replaced (vm.sh says what that
+# does otherwise), and each load makes all CPUs wait for each other many times.
 #
 # The last line of the output is "N passed, N failed, N skipped". Everything
 # that was said is kept in build/results-torture/KERNEL.
@@ -64,6 +64,6 @@ run_test build build_for "$kernel" | label build
 if ! grep -q '^not ok' "$results/results.tap"; then
 	torture one --icount "${one[@]}"
 	torture four "--smp 4" "${four[@]}"
-	torture two "--smp 2" "${two[@]}"
+	torture two "--smp 2 --turns" "${two[@]}"
 fi
 sum_up

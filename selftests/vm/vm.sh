@@ -3,13 +3,15 @@
 #
 # Runs one command as root in a virtual machine with another kernel.
 #
-# usage: vm.sh [--icount | --smp N] [--mem SIZE] [--timeout SECONDS]
+# usage: vm.sh [--icount | --smp N [--turns]] [--mem SIZE] [--timeout SECONDS]
 #              [--kernel NAME] --out DIR -- COMMAND [ARGUMENT...]
 #
 #   --icount    one CPU whose clock counts instructions: repeatable, and idle
 #               time costs nothing (a sleep of 120 s takes about 4 s); it leaps
 #               while a file is waited for, so TEST_TIMEOUT=0 is set
 #   --smp N     N CPUs that really run side by side (default: 2)
+#   --turns     they take turns instead: side by side, QEMU before 8.1 may go on
+#               for ever with a breakpoint that another CPU has replaced
 #   --mem       memory of the guest (default: 2G)
 #   --timeout   longest time to wait, on this machine's clock (default: 300)
 #   --kernel    a suite or a release of selftests/vm/kernels, or one that
@@ -31,17 +33,18 @@ die() { echo "vm: $*" >&2; exit 255; }
 . "$(dirname "$0")/complaints.sh"
 
 usage() {
-	sed -n '5,6s/^# //p' "$0" >&2
+	sed -n '6,7s/^# //p' "$0" >&2
 	exit 2
 }
 
 cache=${TCPTRAIL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tcptrail}
-cpus=2 icount=0 memory=2G timeout=300 kernel=own out=
+cpus=2 icount=0 turns=0 memory=2G timeout=300 kernel=own out=
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	--icount)  icount=1 cpus=1; shift ;;
 	--smp)     cpus=${2?}; shift 2 ;;
+	--turns)   turns=1; shift ;;
 	--mem)     memory=${2?}; shift 2 ;;
 	--timeout) timeout=${2?}; shift 2 ;;
 	--kernel)  kernel=${2?}; shift 2 ;;
@@ -154,11 +157,14 @@ while read -r option; do
 done < <(cat "$kernel_dir/options" 2>/dev/null)
 
 # /dev/kvm alone proves nothing: it exists, and hangs, in some virtual machines.
-if [ $icount = 1 ] || ! grep -qwE 'vmx|svm' /proc/cpuinfo; then
+if [ $icount = 1 ] || [ $turns = 1 ] || ! grep -qwE 'vmx|svm' /proc/cpuinfo; then
 	args+=(--disable-kvm)
 fi
 # shellcheck disable=SC2054
 [ $icount = 0 ] || args+=(--qemu-opt=-icount --qemu-opt=shift=0,sleep=off)
+
+# shellcheck disable=SC2054
+[ $turns = 0 ] || args+=(--qemu-opt=-accel --qemu-opt=tcg,thread=single)
 
 # qemu opens its standard output and error by name, so that files would be
 # written over from the start: it gets pipes.
