@@ -207,7 +207,7 @@ int trail_copy_bucket(unsigned int bucket, struct tcptrail_trail *to,
 	int n = 0;
 
 	local_irq_save(flags);
-	bit_spin_lock(TRAIL_LOCK_BIT, &b->head);
+	bucket_lock(b);
 	for (t = bucket_first(b); t; t = t->next)
 		n++;
 	if (n <= room) {
@@ -219,7 +219,7 @@ int trail_copy_bucket(unsigned int bucket, struct tcptrail_trail *to,
 			trail_to_record(t, to, TCPTRAIL_TRAIL, now);
 		}
 	}
-	__bit_spin_unlock(TRAIL_LOCK_BIT, &b->head);
+	bucket_unlock(b);
 	local_irq_restore(flags);
 	return n;
 }

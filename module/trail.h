@@ -171,10 +171,26 @@ static __always_inline u64 trail_cookie(const struct sock *sk)
 
 /* ---- buckets ---- */
 
+static __always_inline void bucket_lock(struct trail_bucket *b)
+	__acquires(bitlock)
+{
+	bit_spin_lock(TRAIL_LOCK_BIT, &b->head);
+}
+
 /*
- * With the lock held. Who waits for it writes the same word, but nothing new:
- * a bit that is set is set again.
+ * __bit_spin_unlock(), with a store that says what else happens to the word: who
+ * waits writes it, too, but nothing new, as a bit that is set is set again.
  */
+static __always_inline void bucket_unlock(struct trail_bucket *b)
+	__releases(bitlock)
+{
+	/* what the holder did is there before; pairs with bucket_lock() */
+	smp_store_release(&b->head, READ_ONCE(b->head) & ~BIT(TRAIL_LOCK_BIT));
+	preempt_enable();
+	__release(bitlock);
+}
+
+/* With the lock held. */
 static __always_inline struct trail *bucket_first(const struct trail_bucket *b)
 {
 	return (struct trail *)(READ_ONCE(b->head) & ~BIT(TRAIL_LOCK_BIT));
@@ -223,7 +239,7 @@ static __always_inline void trail_peek(struct trail_op *op, u64 cookie,
 	if (trail_is_kept()) {
 		/* Cookies are given in a row, so they are their own hash. */
 		op->bucket = &trail_table[cookie & trail_mask];
-		bit_spin_lock(TRAIL_LOCK_BIT, &op->bucket->head);
+		bucket_lock(op->bucket);
 		for (t = bucket_first(op->bucket); t; t = t->next)
 			if (likely(trail_is(t, cookie, mini)))
 				break;
@@ -259,7 +275,7 @@ static __always_inline void trail_close(struct trail_op *op)
 	__releases(bitlock)
 {
 	if (likely(op->bucket))
-		__bit_spin_unlock(TRAIL_LOCK_BIT, &op->bucket->head);
+		bucket_unlock(op->bucket);
 	else
 		__release(bitlock);
 	local_irq_restore(op->flags);
