@@ -76,7 +76,7 @@ tool() {
 }
 
 tool_tests() {
-	make -s -C tools O="$scratch/tool" SAN=1 check
+	make -s -j2 -C tools O="$scratch/tool" SAN=1 check
 }
 
 ring() {
