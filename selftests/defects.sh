@@ -83,8 +83,8 @@ make_leaked_trail()	{ seed leaked_trail module/trail.c \
 # lockdep does not know the locks of the table, which are bits.
 make_lock_inversion()	{ seed lock_inversion module/trail.c \
 	's/^static atomic64_t trail_refused;/&\nstatic DEFINE_SPINLOCK(trail_one);\nstatic DEFINE_SPINLOCK(trail_two);/' \
-	'/^int trail_copy_bucket/,/^}/s/^\tbit_spin_lock(.*/&\n\tspin_lock(\&trail_one);\n\tspin_lock(\&trail_two);/' \
-	'/^int trail_copy_bucket/,/^}/s/^\t__bit_spin_unlock(.*/\tspin_unlock(\&trail_two);\n\tspin_unlock(\&trail_one);\n&/' \
+	'/^int trail_copy_bucket/,/^}/s/^\tbucket_lock(.*/&\n\tspin_lock(\&trail_one);\n\tspin_lock(\&trail_two);/' \
+	'/^int trail_copy_bucket/,/^}/s/^\tbucket_unlock(.*/\tspin_unlock(\&trail_two);\n\tspin_unlock(\&trail_one);\n&/' \
 	'/^static void trail_end/,/^}/s/^\ttrail_uncount_request(t);/\tspin_lock(\&trail_two);\n\tspin_lock(\&trail_one);\n&\n\tspin_unlock(\&trail_one);\n\tspin_unlock(\&trail_two);/'; }
 make_missing_unregister() { seed missing_unregister module/hooks.c \
 	'/^static void tracepoints_detach/,/^}/s/if (hooks_active/if (i \&\& hooks_active/'; }
