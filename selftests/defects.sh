@@ -4,10 +4,11 @@
 # Seeds defects into copies of the module, one each, and runs the test that has
 # to notice; "make check-defects" calls it.
 #
-# usage: selftests/defects.sh [own] [debug] [native]
+# usage: selftests/defects.sh [own] [debug] [native] | seeds
 #   native  what shows in no machine of this kind: a barrier
 #   own     what a test notices by what the device says
 #   debug   what only a kernel that looks for mistakes notices
+#   seeds   runs nothing, but all of them still have something to break
 #
 # Every test is run with the module as it is, too: there it has to pass.
 #
@@ -112,6 +113,17 @@ run_native() {
 
 # ---- in a machine ----
 
+# ---- nowhere ----
+
+run_seeds() {
+	local name
+	for name in $(compgen -A function make_); do
+		"$name"
+		[ -d "$copies/${name#make_}" ] || add_result "not ok $name: made nothing"
+	done
+	grep -q '^not ok' "$results/results.tap" || add_result "ok seeds"
+}
+
 # build_defect KERNEL NAME
 build_defect() {
 	make -s -C "$cache/kernels/$1/build" M="$copies/$2" \
@@ -167,6 +179,7 @@ catches() {
 }
 
 [ $# -gt 0 ] || set -- native own debug
+[ "$*" != seeds ] || all=$all-seeds
 rm -rf "$all"
 mkdir -p "$copies"
 for where; do
@@ -174,6 +187,7 @@ for where; do
 	start_results
 	case $where in
 	native) run_native ;;
+	seeds)  run_seeds ;;
 	own)    build_for own && run_in own "${defects_own[@]}" ;;
 	debug)  scripts/debug-kernel.sh debug && build_for debug &&
 			run_in debug "${defects_debug[@]}" ;;

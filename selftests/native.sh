@@ -154,6 +154,11 @@ dist() {
 		tar -tzf "$file" | grep -qx "tcptrail-$(cat VERSION)/module/main.c"
 }
 
+# What breaks the module on purpose still finds what it breaks.
+defects() {
+	selftests/defects.sh seeds
+}
+
 mkdir -p "$scratch"
 # Most of them use one processor, so two rows of them side by side.
 row() {
@@ -163,7 +168,7 @@ row() {
 	done
 }
 row tool tool_tests diff_model &
-row module sparse checkpatch abi_header abi_text ring judge versions no_sleep shell licences \
-	version dist
+row module sparse checkpatch abi_header abi_text ring judge defects versions no_sleep shell \
+	licences version dist
 wait
 ! grep -q '^not ok' "$results/results.tap"
