@@ -31,6 +31,8 @@ looked() {
 		add_result "not ok $1: kmemleak never looked"
 }
 
+# Counted in instructions, that kernel is so slow that SYNs are sent again before
+# they are answered: what the scenarios expect of time cannot be asked of it.
 machines_debug() {
 	# shellcheck disable=SC2046 # lists of words
 	boot smp --smp 2 --mem 3G --kernel debug "${common[@]}" -- \
@@ -41,9 +43,10 @@ machines_debug() {
 	boot turns --smp 2 --turns --mem 3G --kernel debug "${common[@]}" -- \
 		"${short[@]}" torture/cycles
 	looked turns
+	echo "not judged on debug: scenarios/run.py"
 	# shellcheck disable=SC2046
 	boot icount --icount --mem 3G --kernel debug "${common[@]}" -- \
-		"${short[@]}" $(list_tests icount) torture/failslab
+		"${short[@]}" TT_UNJUDGED=1 $(list_tests icount) torture/failslab
 	looked icount
 }
 

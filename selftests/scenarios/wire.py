@@ -192,6 +192,8 @@ def check_numbers(e, c):
     if s["rcv_nxt"] != (c.obj["irs"] + 1) & one:
         out.append("rcv_nxt is %d, not irs + 1" % s["rcv_nxt"])
     first = t.first("rx", syn if e["passive"] else synack)
+    if first is None:
+        return out + ["no SYN of the other end on the wire"]
     if e["passive"]:
         ack = t.first("rx", lambda p: "A" in p["flags"] and "S" not in p["flags"])
         if ack is None:
