@@ -76,7 +76,11 @@ tool() {
 }
 
 tool_tests() {
-	make -s -j2 -C tools O="$scratch/tool" SAN=1 check
+	make -s -j2 -C tools O="$scratch/tool" SAN=1 check-output
+}
+
+tool_memory() {
+	make -s -j2 -C tools O="$scratch/tool" SAN=1 check-memory
 }
 
 ring() {
@@ -169,6 +173,6 @@ row() {
 }
 row tool tool_tests diff_model &
 row module sparse checkpatch abi_header abi_text ring judge defects versions no_sleep shell \
-	licences version dist
+	licences version dist tool_memory
 wait
 ! grep -q '^not ok' "$results/results.tap"
