@@ -199,7 +199,11 @@ const char *conn_opener_how(const struct conn *c);
 const struct step *conn_closing(const struct conn *c);
 
 bool conn_is_listener(const struct conn *c);
+/* The peer connected. Of one that was there before the module it may not be known. */
 bool conn_passive(const struct conn *c);
+bool conn_side_unknown(const struct conn *c);
+/* Who connected: "->" this end, "<-" the peer, "--" not known */
+const char *conn_arrow(const struct conn *c);
 bool conn_accepted(const struct conn *c);
 /* A program may have been given it, out of our sight. */
 bool conn_accept_unknown(const struct conn *c);

@@ -32,7 +32,7 @@ static void fact_title(const struct picture *p, const struct conn *c)
 	format_remote(remote, c);
 	text_add(&t, "%s  %s", format_id(id, c->cookie), local);
 	if (!conn_is_listener(c))
-		text_add(&t, " %s %s", conn_passive(c) ? "<-" : "->", remote);
+		text_add(&t, " %s %s", conn_arrow(c), remote);
 	out_wrapped(p->out, COLOR_NONE, 4, t.s);
 	text_free(&t);
 }

@@ -102,7 +102,7 @@ static void add_thread(struct tracks *tr, const struct conn *c, size_t thread)
 	text_add(&name, "%s %s", format_id(id, c->cookie),
 		 format_local(local, c));
 	if (!conn_is_listener(c))
-		text_add(&name, " %s %s", conn_passive(c) ? "<-" : "->",
+		text_add(&name, " %s %s", conn_arrow(c),
 			 format_remote(remote, c));
 	begin(tr, "M", "thread_name", pid, thread);
 	text_add(&tr->t, ",\"args\":{\"name\":");

@@ -98,8 +98,9 @@ static void add_conn(struct text *t, const struct export *e,
 		   format_remote(buf, c));
 	add_member(t, "owner", owner_text(buf, c, e->p.live));
 	add_member(t, "history", completeness_name(conn_completeness(c)));
-	text_add(t, "\"state\":%u,\"passive\":%d,\"open\":%d,\"stuck\":%d,",
-		 conn_state(c), conn_passive(c), !conn_ended(c),
+	add_member(t, "arrow", conn_arrow(c));
+	text_add(t, "\"state\":%u,\"open\":%d,\"stuck\":%d,",
+		 conn_state(c), !conn_ended(c),
 		 conn_waits(c, e->p.now_ns, e->over_ns));
 	if (ladder != SIZE_MAX)
 		text_add(t, "\"ladder\":%zu,", ladder);

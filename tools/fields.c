@@ -306,13 +306,18 @@ static void field_accept(const struct fields *f, const struct conn *c)
 	uint16_t flags = c->who.flags;
 	uint64_t wait;
 
-	out_bool(o, "passive", NULL, conn_passive(c));
-	field_flag(f, "accepted", conn_accepted(c), TCPTRAIL_H_ACCEPT);
-	if (conn_accept_unknown(c))
-		out_null(o, "not_accepted");
+	if (conn_side_unknown(c))
+		out_null(o, "passive");
 	else
+		out_bool(o, "passive", NULL, conn_passive(c));
+	if (conn_accept_unknown(c)) {
+		out_null(o, "accepted");
+		out_null(o, "not_accepted");
+	} else {
+		field_flag(f, "accepted", conn_accepted(c), TCPTRAIL_H_ACCEPT);
 		field_flag(f, "not_accepted", conn_not_accepted(c),
 			   TCPTRAIL_H_ACCEPT);
+	}
 	if (conn_accept_wait(c, &wait))
 		out_u64(o, "accept_wait_ns", NULL, wait);
 	field_flag(f, "syncookie", flags & TCPTRAIL_F_SYNCOOKIE,

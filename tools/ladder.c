@@ -408,16 +408,30 @@ static void build(struct ladder *l)
 	free(tl);
 }
 
+/* Two may both be clients (RFC 9293, 3.5). */
+static const char *role(const struct conn *c)
+{
+	if (conn_side_unknown(c))
+		return "end";
+	return conn_passive(c) ? "server" : "client";
+}
+
+static const char *role_of_peer(const struct conn *c)
+{
+	if (conn_side_unknown(c))
+		return "end";
+	return conn_passive(c) ? "client" : "server";
+}
+
 static void lane_title(struct text *t, const struct ladder *l, int lane)
 {
-	const char *role = lane == LEFT ? "client" : "server";
 	char buf[FORMAT_MAX];
 
 	if (l->conn[lane])
-		text_add(t, "%s %s", role,
+		text_add(t, "%s %s", role(l->conn[lane]),
 			 format_id(buf, l->conn[lane]->cookie));
 	else
-		text_add(t, "~%s, not seen", role);
+		text_add(t, "~%s, not seen", role_of_peer(l->conn[!lane]));
 }
 
 void ladder_build(struct ladder *l, const struct picture *p,

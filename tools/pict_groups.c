@@ -22,7 +22,7 @@
  */
 struct bunch {
 	uint16_t port;
-	bool passive, listens, rest;
+	bool passive, listens, unknown, rest;
 	char comm[16];
 	size_t n, stuck, open;
 	uint64_t longest_ns;
@@ -40,14 +40,19 @@ static void describe(struct bunch *b, const struct conn *c)
 	memset(b, 0, sizeof(*b));
 	b->listens = conn_is_listener(c);
 	b->passive = conn_passive(c) || b->listens;
+	b->unknown = conn_side_unknown(c);
 	b->port = b->passive ? c->who.sport : c->who.dport;
+	/* The service's port is the lower one, mostly. */
+	if (b->unknown && c->who.sport < b->port)
+		b->port = c->who.sport;
 	memcpy(b->comm, c->opener.comm, sizeof(b->comm));
 }
 
 static bool same_bunch(const struct bunch *a, const struct bunch *b)
 {
 	return a->port == b->port && a->passive == b->passive &&
-	       a->listens == b->listens && !strcmp(a->comm, b->comm);
+	       a->listens == b->listens && a->unknown == b->unknown &&
+	       !strcmp(a->comm, b->comm);
 }
 
 static struct bunch *find(struct bunches *bs, const struct conn *c)
@@ -223,7 +228,7 @@ static void bunch_title(struct text *t, const struct bunch *b)
 		text_add(t, "port %u", b->port);
 	else
 		text_add(t, "port ?");
-	text_add(t, ", %s %s", b->listens ? "listener" :
+	text_add(t, ", %s %s", b->listens ? "listener" : b->unknown ? "end" :
 		 b->passive ? "server" : "client",
 		 b->comm[0] ? format_comm(comm, b->comm) : "?");
 }

@@ -19,7 +19,7 @@ static double heading(struct pict *pict, const struct ladder *l,
 	double y = EDGE + 8;
 
 	text_add(&t, "%s  %s %s %s", format_id(id, c->cookie),
-		 format_local(local, c), conn_passive(c) ? "<-" : "->",
+		 format_local(local, c), conn_arrow(c),
 		 format_remote(remote, c));
 	pict_text(pict, INK_TEXT, 15, EDGE, y, ALIGN_LEFT, t.s)->bold = true;
 	text_clear(&t);

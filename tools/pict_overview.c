@@ -193,7 +193,7 @@ static void bar_label(struct text *t, const struct overview *o,
 	text_clear(t);
 	text_add(t, "%s %s", format_id(id, c->cookie), format_local(local, c));
 	if (!conn_is_listener(c))
-		text_add(t, " %s %s", conn_passive(c) ? "<-" : "->",
+		text_add(t, " %s %s", conn_arrow(c),
 			 format_remote(remote, c));
 	text_add(t, " %s", owner_text(owner, c, o->p->live));
 }

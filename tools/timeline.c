@@ -310,6 +310,32 @@ bool conn_passive(const struct conn *c)
 	return c->who.flags & TCPTRAIL_F_PASSIVE;
 }
 
+static bool was_in(const struct conn *c, unsigned int state)
+{
+	if (c->first_old == state)
+		return true;
+	for (size_t i = 0; i < c->nsteps; i++)
+		if (c->step[i] &&
+		    (c->step[i]->old == state || c->step[i]->new == state))
+			return true;
+	return false;
+}
+
+bool conn_side_unknown(const struct conn *c)
+{
+	const uint16_t unborn = TCPTRAIL_F_LATE | TCPTRAIL_F_NO_TRAIL;
+
+	return (c->who.flags & unborn) && !conn_passive(c) &&
+	       !was_in(c, TCPTRAIL_SYN_SENT) && !was_in(c, TCPTRAIL_LISTEN);
+}
+
+const char *conn_arrow(const struct conn *c)
+{
+	if (conn_side_unknown(c))
+		return "--";
+	return conn_passive(c) ? "<-" : "->";
+}
+
 bool conn_accepted(const struct conn *c)
 {
 	return c->who.flags & TCPTRAIL_F_ACCEPTED;
@@ -320,6 +346,8 @@ bool conn_accept_unknown(const struct conn *c)
 {
 	const uint16_t unknowable = TCPTRAIL_F_MPTCP | TCPTRAIL_F_LATE;
 
+	if (conn_side_unknown(c))
+		return true;
 	return conn_passive(c) && !conn_accepted(c) &&
 	       (c->no_accept_hook || (c->who.flags & unknowable));
 }

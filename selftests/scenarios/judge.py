@@ -105,7 +105,7 @@ class Judge:
         for key in ("complete", "family", "errno"):
             if o[key] != e[key]:
                 out.append("%s is %s, not %s" % (key, o[key], e[key]))
-        if e["passive"] != "any" and o["passive"] != e["passive"]:
+        if o["passive"] != e["passive"]:
             out.append("passive is %s" % o["passive"])
         if e["complete"] == "complete" and o["missing_steps"]:
             out.append("%d steps are missing" % o["missing_steps"])
@@ -190,7 +190,8 @@ class Judge:
         if e.get("not_accepted") == "any":
             return []
         # Of these it is unknown, unless accept() was seen.
-        unknowable = o["passive"] and not o["accepted"] and (o["mptcp"] or o["complete"] == "late")
+        unknowable = o["passive"] is None or o["passive"] and not o["accepted"] and (
+            o["mptcp"] or o["complete"] == "late")
         if o["not_accepted"] != (None if unknowable else bool(e.get("not_accepted"))):
             return ["not_accepted is %s" % o["not_accepted"]]
         if not want:

@@ -182,9 +182,9 @@ def late_established(case):
     yield from loaded(case)
     close, end = yield from to_time_wait(case)
     case.mate(case.client(active(close, ("CLOSE", "tw_expired")), closer=close.pid,
-                          complete="late", tail=True, opener="any"),
+                          complete="late", tail=True, opener="any", passive=None),
               case.server(passive(end), closer=end.pid, complete="late", tail=True,
-                          accept=None, opener="any", passive="any"))
+                          accept=None, opener="any", passive=None))
 
 
 @scenario(15, "time-wait", late=True)
@@ -194,7 +194,7 @@ def late_time_wait(case):
     yield from to_time_wait(case)
     yield from loaded(case)
     case.client([("CLOSE", "tw_expired")], complete="late", tail=True, opener="any",
-                closer="any", isns=False)
+                closer="any", isns=False, passive=None)
 
 
 @scenario(15, "fin-wait2", late=True)
@@ -205,9 +205,9 @@ def late_fin_wait2(case):
     yield 0.1
     end = yield from case.s.call("close 1")
     case.client([("TIME_WAIT", "fin_in"), ("CLOSE", "tw_expired")], complete="late",
-                tail=True, opener="any", closer="any")
+                tail=True, opener="any", closer="any", passive=None)
     case.server([("LAST_ACK", "close", end), ("CLOSE", "ack_of_fin")], closer=end.pid,
-                complete="late", tail=True, accept=None, opener="any", passive="any")
+                complete="late", tail=True, accept=None, opener="any", passive=None)
 
 
 @scenario(15, "listener", late=True)
@@ -238,8 +238,8 @@ def late_accept(case):
     case.calls.update(accept=accept, sname=(yield from case.s.call("name 1")))
     close, end = yield from to_time_wait(case)
     case.client(active(close, ("CLOSE", "tw_expired")), closer=close.pid,
-                complete="late", tail=True, opener="any")
-    case.server(passive(end), closer=end.pid, complete="late", tail=True, passive="any")
+                complete="late", tail=True, opener="any", passive=None)
+    case.server(passive(end), closer=end.pid, complete="late", tail=True)
 
 
 @scenario(15, "connecting", late=True)

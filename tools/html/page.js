@@ -88,7 +88,7 @@ function drawPicture(p) {
 const conns = data.conns;
 let first = Infinity;
 for (const c of conns) {
-	c.label = c.id + " " + c.local + (c.remote ? (c.passive ? " <- " : " -> ") + c.remote : "") +
+	c.label = c.id + " " + c.local + (c.remote ? " " + c.arrow + " " + c.remote : "") +
 		  " " + c.owner;
 	c.words = (c.label + " " + c.visits.map(v => NAMES[v[0]] + " " + v[3] + " " + v[4]).join(" ") +
 		   " " + c.history + (c.stuck ? " stuck" : "") + (c.open ? " open" : " ended") +

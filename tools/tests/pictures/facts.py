@@ -70,6 +70,10 @@ def duration(ns):
 
 # ---- numbers ----
 
+ROLES = {True: "server", False: "client", None: "end"}
+ARROWS = {True: "<-", False: "->", None: "--"}
+
+
 class Ladder:
     """One of them: the texts, and the JSON of its ends."""
 
@@ -109,12 +113,19 @@ class Ladder:
                     self.take("! steps missing: %d" % s["missing_before"])
 
     def isns(self):
-        """x and y: of the client and of the server, by the lanes' headings."""
-        lanes = {t.split()[1]: t.split()[0] for t in self.texts
-                 if re.match(r"(client|server) sk:", t)}
+        """x and y: of the left and of the right end, by the lanes' headings."""
+        lanes = [re.match(r"(~?)(client|server|end)(?: (sk:\w+)|, not seen)$", t)
+                 for t in self.texts]
+        lanes = [m.groups() for m in lanes if m]
         isn = {}
         for end in self.ends:
-            own, other = ("x", "y") if lanes[end["id"]] == "client" else ("y", "x")
+            side = [lane[2] for lane in lanes].index(end["id"])
+            if lanes[side][1] != ROLES[end["passive"]]:
+                complain(self.name, "calls", end["id"], "a", lanes[side][1])
+            if lanes[not side][0] and lanes[not side][1] != ROLES[
+                    None if end["passive"] is None else not end["passive"]]:
+                complain(self.name, "calls the peer of", end["id"], "a", lanes[not side][1])
+            own, other = "yx" if side else "xy"
             isn.setdefault(own, None), isn.setdefault(other, None)
             isn[own] = end["iss"] if end["iss"] is not None else isn[own]
             isn[other] = isn[other] if isn[other] is not None else end["irs"]
@@ -214,8 +225,8 @@ def numbers(tool, recording):
         if got != [(NAMELESS.get(s["state"], s["state"]), s["ts_ns"], s["length_ns"])
                    for s in c["states"]]:
             complain(c["id"], "states of the page are not those of -j:", got)
-        got = p["id"], p["state"], p["history"], bool(p["passive"]), bool(p["open"])
-        if got != (c["id"], c["state_nr"], c["complete"], c["passive"], c["open"]):
+        got = p["id"], p["state"], p["history"], p["arrow"], bool(p["open"])
+        if got != (c["id"], c["state_nr"], c["complete"], ARROWS[c["passive"]], c["open"]):
             complain(c["id"], "the page says", got)
         check_address(c, p["local"] + " " + p["remote"])
     if data["lost"] != summary(tool, recording)["lost_unrecovered"]:
@@ -278,11 +289,14 @@ def check_groups(conns, got):
     texts = [g[2] for g in got if g[0] == "text"]
     groups, stuck = {}, 0
     for c in conns:
-        end = c["local"] if c["passive"] or c["states"][0]["state"] == "LISTEN" else c["remote"]
-        role = "listener" if c["states"][0]["state"] == "LISTEN" else \
-            "server" if c["passive"] else "client"
+        listens = c["states"][0]["state"] == "LISTEN"
+        local, remote = c["local"]["port"], c["remote"]["port"]
+        port = local if c["passive"] or listens else remote
+        if c["passive"] is None:
+            port = min(local, remote)
         who = c["opener"]["comm"] if c["opener"] else "?"
-        groups.setdefault("port %d, %s %s" % (end["port"], role, who), []).append(c)
+        groups.setdefault("port %d, %s %s" % (
+            port, "listener" if listens else ROLES[c["passive"]], who), []).append(c)
     rest = len(conns)
     for k, title in enumerate(texts):
         if not re.match(r"port \d+, |\d+ other groups", title):
