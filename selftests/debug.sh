@@ -37,9 +37,11 @@ machines_debug() {
 	# shellcheck disable=SC2046 # lists of words
 	boot smp --smp 2 --mem 3G --kernel debug "${common[@]}" -- \
 		"${short[@]}" $(list_tests smp) \
-		torture/small torture/netns torture/signals torture/hotplug \
-		torture/memory
+		torture/small torture/netns torture/signals torture/hotplug
 	looked smp
+	boot memory --smp 2 --mem 1G --kernel debug "${common[@]}" -- \
+		"${short[@]}" torture/memory
+	looked memory
 	boot turns --smp 2 --turns --mem 3G --kernel debug "${common[@]}" -- \
 		"${short[@]}" torture/cycles
 	looked turns

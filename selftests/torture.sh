@@ -11,8 +11,9 @@
 #
 # SEED=N in the environment repeats the choices of a run that printed N.
 #
-# Up to three machines, one after the other. Allocations fail in one whose clock
-# counts instructions, where the waits of thousands of loads cost nothing. Loading
+# Up to four machines, one after the other. Allocations fail in one whose clock
+# counts instructions, where the waits of thousands of loads cost nothing. Memory is
+# filled where there is little, which takes the less long. Loading
 # and unloading under storms takes two CPUs that take turns: functions that both
 # execute all the time have their first instruction replaced (vm.sh says what that
 # does otherwise), and each load makes all CPUs wait for each other many times.
@@ -38,22 +39,23 @@ done
 all=$top/build/results-torture/$kernel
 # shellcheck disable=SC2046 # a list of words
 [ $# -gt 0 ] || set -- $(list_tests torture)
-two=() four=() one=()
+two=() four=() one=() little=()
 for test; do
 	case $test in
 	*/cycles)   two+=("$test") ;;
 	*/failslab) one+=("$test") ;;
+	*/memory)   little+=("$test") ;;
 	*)          four+=("$test") ;;
 	esac
 done
 variables=(TORTURE_PERCENT="$percent" TT_PATIENCE=20 V=1 ${SEED:+SEED="$SEED"})
 
-# torture MACHINE CPUS [TEST...]: nothing without a test.
+# torture MACHINE CPUS MEMORY [TEST...]: nothing without a test.
 torture() {
-	local name=$1 cpus=$2
-	shift 2
+	local name=$1 cpus=$2 memory=$3
+	shift 3
 	# shellcheck disable=SC2086 # two words
-	[ $# = 0 ] || boot "$name" $cpus --mem 3G --kernel "$kernel" \
+	[ $# = 0 ] || boot "$name" $cpus --mem "$memory" --kernel "$kernel" \
 		--timeout 7200 -- "${variables[@]}" "$@"
 }
 
@@ -62,8 +64,9 @@ results=$all/build
 start_results
 run_test build build_for "$kernel" | label build
 if ! grep -q '^not ok' "$results/results.tap"; then
-	torture one --icount "${one[@]}"
-	torture four "--smp 4" "${four[@]}"
-	torture two "--smp 2 --turns" "${two[@]}"
+	torture one --icount 3G "${one[@]}"
+	torture four "--smp 4" 3G "${four[@]}"
+	torture little "--smp 4" 1G "${little[@]}"
+	torture two "--smp 2 --turns" 3G "${two[@]}"
 fi
 sum_up
